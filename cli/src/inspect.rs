@@ -77,9 +77,9 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
         a.held(),
         a.holds.len(),
         a.debt(),
-        plan_state.plan,
-        plan_state.status.name(),
-        plan_state.anchor.0,
+        plan_state.terms.plan,
+        plan_state.terms.status.name(),
+        plan_state.terms.anchor.0,
         a.seq,
         a.archived_seq,
         a.advanced_seq,
@@ -96,8 +96,8 @@ fn item(loaded: &Loaded, catalog: &Catalog) -> String {
             PendingChange::Grant { grant, .. } | PendingChange::Returned(grant) => {
                 writeln!(text, "  pending: {} {}", grant.kind.name(), grant.left)
             }
-            PendingChange::Plan { plan, at, .. } => {
-                writeln!(text, "  pending: plan {plan} at {at}")
+            PendingChange::Plan { terms, at, .. } => {
+                writeln!(text, "  pending: plan {} at {at}", terms.plan)
             }
             PendingChange::TakenBack { grant, credits, .. } => {
                 writeln!(text, "  pending: {credits} of {grant} are taken back")
@@ -190,7 +190,9 @@ fn describe(entry: &Entry, catalog: &Catalog) -> String {
         EntryKind::Refunded { debit, credits, .. } => {
             format!(" {credits} of {debit}{}", named(entry, catalog))
         }
-        EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => format!(" {plan}"),
+        EntryKind::Opened { terms, .. } | EntryKind::PlanChanged { terms, .. } => {
+            format!(" {}", terms.plan)
+        }
         EntryKind::Granted { kind, .. } => format!(" {}", kind.name()),
         EntryKind::Revoked { grant, kind } => format!(" {} {grant}", kind.name()),
         EntryKind::ToppedUp { order, .. } => format!(" order {order}"),

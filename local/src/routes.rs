@@ -7,7 +7,7 @@ use lambda_http::{Body, Request, RequestExt, Response};
 use shared::context::Context;
 use shared::http::{self, Call};
 use shared::secrets::Secret;
-use shared::stripe::{Stripe, StripeAccount};
+use shared::stripe::Stripe;
 use shared::telemetry::correlation::{Correlation, during};
 
 use crate::roles::acting_as;
@@ -85,9 +85,7 @@ impl Functions {
             "accounts" => Box::pin(accounts::handle(context, request)),
             "checkout" => Box::pin(checkout::handle(context, &self.stripe, request)),
             "webhook" => {
-                let stripe = StripeAccount::Client(self.stripe.clone());
-                let secret = &self.webhook_secret;
-                Box::pin(async move { webhook::handle(context, &stripe, secret, request).await })
+                Box::pin(webhook::handle(context, &self.stripe, &self.webhook_secret, request))
             }
             other => panic!("template.yaml: the local stack has no function {other}"),
         };

@@ -15,7 +15,7 @@ use crate::context;
 use crate::decide::announce::{About, AutoNews, Event};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::limit::Counted;
-use crate::domain::{Catalog, Credits, Instant};
+use crate::domain::{Catalog, Credits, Instant, NextPlan, PlanTerms};
 
 /// The source of our events on the bus.
 pub const SOURCE: &str = "scrip";
@@ -170,8 +170,9 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
         }
         About::Reversed { order, credits } => json!({ "order": order, "credits": credits }),
         About::DebtWaived { credits } => json!({ "credits": credits }),
-        About::PlanChanged { plan, status, anchor } => {
-            json!({ "plan": plan, "status": status.name(), "anchor": anchor })
+        About::PlanChanged { terms: PlanTerms { plan, status, anchor, seats }, next } => {
+            json!({ "plan": plan, "status": status.name(), "anchor": anchor, "seats": seats,
+                "next": next.as_ref().map(next_plan) })
         }
         About::Low { percent, of } => json!({ "percent": percent, "of": of }),
         About::Exhausted => json!({}),
@@ -212,4 +213,10 @@ fn limited(limit: &Counted, used: Credits, resets_at: Option<Instant>) -> Value 
         "of": limit.of, "per": limit.window.per, "at_most": limit.at_most,
         "used": used, "left": limit.left(used), "resets_at": resets_at,
     })
+}
+
+/// The change of plan that is due to come.
+fn next_plan(next: &NextPlan) -> Value {
+    let NextPlan { plan, status, seats, at } = next;
+    json!({ "plan": plan, "status": status.name(), "seats": seats, "at": at })
 }

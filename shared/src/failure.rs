@@ -5,6 +5,7 @@ use crate::domain::Refusal;
 use crate::service_key::KeysUnread;
 use crate::session::NoKeys;
 use crate::store::StoreError;
+use crate::stripe::StripeError;
 
 /// Why a command has no receipt, or a query no answer.
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub enum Failure {
     Sessions(NoKeys),
     /// Nobody can tell now whether a service key is valid.
     KeysUnread(KeysUnread),
+    Stripe(StripeError),
 }
 
 impl From<Refusal> for Failure {
@@ -44,5 +46,11 @@ impl From<NoKeys> for Failure {
 impl From<KeysUnread> for Failure {
     fn from(error: KeysUnread) -> Failure {
         Failure::KeysUnread(error)
+    }
+}
+
+impl From<StripeError> for Failure {
+    fn from(error: StripeError) -> Failure {
+        Failure::Stripe(error)
     }
 }

@@ -18,6 +18,7 @@ use shared::http::{self, Call, Problem};
 use shared::query::{self, UpToNow};
 use shared::session::Scope;
 use shared::stripe;
+use shared::stripe::object::Said;
 use shared::telemetry::correlation;
 
 /// Answers the operators' routes of `/v1/accounts` and `/v1/payments`, and the customers' that sets
@@ -59,6 +60,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         }
         ("DELETE", ["v1", "accounts", account, "auto-top-up"]) => {
             let id = call.account(account)?;
+            call.stop_auto_top_up()?;
             query::account(context, &id).await?;
             let off = command::auto_top_up::switch_off(context, &id, OffReason::Operator).await?;
             Ok(auto_top_up(off.as_ref(), Beside::default(), context.clock.now()))
@@ -305,8 +307,9 @@ async fn decide_event(
         let read = stripe::event(event.body.as_bytes());
         let unreadable =
             |e: stripe::Unreadable| Refusal::EventUnreadable { problem: e.to_string() };
-        if let Some(said) = read.map_err(unreadable)?.said {
-            heard = Some(command::payment::take_notice(context, &said, true).await?);
+        // A subscription needs no event: `reconcile` asks Stripe about all of them.
+        if let Some(Said::Payment(notice)) = read.map_err(unreadable)?.said {
+            heard = Some(command::payment::take_notice(context, &notice, true).await?);
         }
     }
     command::payment::advance_event(context, event, decided).await?;

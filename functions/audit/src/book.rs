@@ -7,11 +7,11 @@ use std::collections::{BTreeMap, HashMap};
 
 use shared::domain::account::PendingChange;
 use shared::domain::catalog::ActionNumber;
-use shared::domain::period::{Anchor, Day};
+use shared::domain::period::Day;
 use shared::domain::usage::{MAX_USERS, Used, Who};
 use shared::domain::{
-    Account, Credits, DebtChange, Debts, Entry, EntryKind, GrantId, Instant, Movement, OperationId,
-    Seq, Status, Usage,
+    Account, Credits, DebtChange, Debts, Entry, EntryKind, GrantId, Instant, Movement, NextPlan,
+    OperationId, PlanTerms, Seq, Usage,
 };
 
 use crate::limits::Limits;
@@ -42,7 +42,8 @@ pub(crate) struct Book {
     pub burn_order: Grants,
     /// The changes since, which the next advance folds in.
     pending_changes: Vec<(GrantId, Micro, Option<Instant>)>,
-    pub plan: Option<(String, Status, Anchor)>,
+    /// The terms of its plan, and what is due to come after them.
+    pub plan: Option<(PlanTerms, Option<NextPlan>)>,
     /// None: the account was never frozen.
     pub frozen: Option<(bool, Option<String>)>,
     /// The credits refunded of each debit or capture.
@@ -116,12 +117,17 @@ impl Book {
             self.limits.enter(entry, &self.holds, &self.debits);
         }
         match &entry.kind {
-            EntryKind::Opened { plan, status, anchor, moved } => {
-                self.plan = Some((plan.clone(), *status, *anchor));
+            EntryKind::Opened { terms, moved } => {
+                self.plan = Some((terms.clone(), None));
                 self.note(moved);
                 self.lay_out(seq, entry.at);
             }
             EntryKind::TimePassed { moved, lapsed, before, burnt, debts } => {
+                if let Some((terms, next)) = &mut self.plan
+                    && let Some(due) = next.take_if(|next| next.at <= entry.at)
+                {
+                    *terms = due.terms(terms.anchor);
+                }
                 self.linked &= self.advanced == Some(*before);
                 for change in debts {
                     let (DebtChange::Reversed { grant, .. } | DebtChange::Repaid { grant, .. }) =
@@ -144,8 +150,8 @@ impl Book {
                 }
                 self.burn_order.retain(|_, (_, end)| end.is_none_or(|end| end > entry.at));
             }
-            EntryKind::PlanChanged { plan, status, anchor } => {
-                self.plan = Some((plan.clone(), *status, *anchor));
+            EntryKind::PlanChanged { terms, next } => {
+                self.plan = Some((terms.clone(), next.clone()));
             }
             EntryKind::Debit { action, .. } => self.consume(*action, -micro(entry.available)),
             EntryKind::Granted { expires_at, .. } => {

@@ -15,7 +15,7 @@ use crate::difference::Kind;
 use crate::findings::Findings;
 use crate::micro::{Micro, micro, shown};
 use crate::price::Prices;
-use crate::words::{balance, owed, uses};
+use crate::words::{balance, on_plan, owed, uses};
 
 /// The bytes in memory of an entry: 25, 3.4 times, as a hash table is copied into one twice as large.
 const ENTRY_BYTES: u64 = 90;
@@ -323,11 +323,10 @@ impl Ledger {
             audit.differs(Kind::BurnOrder, expected, found);
         }
         audit.compare(Kind::AddPending, shown(book.noted()), shown(noted(account)));
-        let (plan, status, anchor) = account.latest_plan();
-        let found = format!("{plan}, {}, {}", status.name(), anchor.0);
+        let (terms, next) = account.latest_plan();
+        let found = on_plan(terms, next);
         let expected = book.plan.as_ref();
-        let expected = expected
-            .map(|(plan, status, anchor)| format!("{plan}, {}, {}", status.name(), anchor.0));
+        let expected = expected.map(|(terms, next)| on_plan(terms, next.as_ref()));
         audit.compare(Kind::Plan, expected.unwrap_or_default(), found);
         let frozen = book.frozen.as_ref().is_some_and(|(frozen, _)| *frozen);
         audit.compare(Kind::Frozen, frozen, account.gate.frozen);

@@ -7,6 +7,7 @@ use shared::context::Context;
 use shared::domain::payment::{Facts, IntentId, Payment, PaymentNotice};
 use shared::domain::{AccountId, Credits, OperationId, Order};
 use shared::store::StoreError;
+use shared::stripe::object::Said;
 use shared::stripe::{self, ObjectList, Stripe, StripeError};
 
 use crate::difference::{Difference, Kind};
@@ -153,7 +154,7 @@ pub async fn told(
     while let Some(objects) = asking.next().await? {
         for object in objects {
             match stripe::object::said(object, stripe.is_live()) {
-                Ok(Some(PaymentNotice::Payment { intent, facts })) => {
+                Ok(Some(Said::Payment(PaymentNotice::Payment { intent, facts }))) => {
                     told.entry(intent).or_default().join(facts);
                 }
                 Ok(_) => {}

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shared::domain::GrantId;
 use shared::domain::usage::{DayUsage, Used};
+use shared::domain::{GrantId, NextPlan, PlanTerms};
 
 use crate::micro::{Micro, micro, shown};
 
@@ -16,6 +16,15 @@ pub(crate) fn owed(debts: &BTreeMap<GrantId, Micro>) -> String {
 
 pub(crate) fn balance(available: Micro, held: Micro) -> String {
     format!("{} available, {} held", shown(available), shown(held))
+}
+
+pub(crate) fn on_plan(terms: &PlanTerms, next: Option<&NextPlan>) -> String {
+    let PlanTerms { plan, status, anchor, seats } = terms;
+    let next = next.map_or(String::new(), |next| {
+        let NextPlan { plan, status, seats, at } = next;
+        format!("; {plan}, {}, {seats} seats at {at}", status.name())
+    });
+    format!("{plan}, {}, {}, {seats} seats{next}", status.name(), anchor.0)
 }
 
 pub(crate) fn uses(day: &DayUsage) -> String {

@@ -42,6 +42,7 @@ async fn route(
         ("PUT", ["v1", "me", "auto-top-up"]) => set_auto(context, stripe, call).await,
         ("DELETE", ["v1", "me", "auto-top-up"]) => {
             let account = call.customer(context, Scope::Buy).await?.account;
+            call.stop_auto_top_up()?;
             let off = auto_top_up::switch_off(context, &account, OffReason::Customer).await?;
             Ok(shown(off.as_ref(), Beside::default(), context.clock.now()))
         }

@@ -7,19 +7,24 @@
 pub mod invoke;
 mod report;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
+use shared::command::subscription::{self, SubscriptionOutcome, SubscriptionUpdate};
 use shared::command::{self, auto_top_up};
 use shared::context::Context;
 use shared::decide::{UnreadEvent, reconcile};
 use shared::domain::instant::Span;
 use shared::domain::payment::PaymentNotice;
 use shared::domain::reconcile::{Listing, ReconcileState, StripeList};
+use shared::domain::subscription::SubscriptionId;
 use shared::failure::Failure;
 use shared::store::{Outcome, StoreError};
+use shared::stripe::object::Said;
 use shared::stripe::{self, ListPage, ListPart, Stripe, StripeError};
 
-pub use report::{Found, ReconcileReport};
+pub use report::{Found, FoundSubscription, ReconcileReport};
 
 /// Why a run stopped early. What it applied stays applied, and the next run continues after the
 /// last page.
@@ -81,13 +86,13 @@ pub async fn compare(
     let mut report = ReconcileReport::default();
     // Later than all objects, also if Stripe's clock is ahead.
     let until = context.clock.now() + Span::from_s(86_400);
-    let mut state = ReconcileState {
-        listing: Some(Listing { list: StripeList::OBJECTS[0], until, after: None }),
-        ..ReconcileState::default()
-    };
-    while let Some(listing) = state.listing.take() {
-        let last = read_page(context, stripe, &state, &listing, &mut report).await?;
-        state = reconcile::read(state, listing, last);
+    let mut state = ReconcileState::default();
+    for first in [StripeList::OBJECTS[0], StripeList::Subscriptions] {
+        state.listing = Some(Listing { list: first, until, after: None });
+        while let Some(listing) = state.listing.take() {
+            let last = read_page(context, stripe, &state, &listing, &mut report).await?;
+            state = reconcile::read(state, listing, last);
+        }
     }
     Ok(report)
 }
@@ -142,6 +147,8 @@ async fn read_page(
     let ListPage { data, last } = page?;
     // One that fails does not stop the others of its page, which comes again.
     let mut failed = None;
+    // Stripe says the same for each event of a subscription: what it is now.
+    let mut asked = BTreeSet::new();
     for one in data {
         report.read += 1;
         let id = one["id"].as_str().map(str::to_owned);
@@ -150,10 +157,10 @@ async fn read_page(
             false => Ok(of_object(stripe, one, report)),
         };
         let done = match said {
-            Ok(Some(PaymentNotice::CardSaved { intent })) => {
-                card_saved(context, stripe, &intent).await
-            }
-            Ok(Some(said)) => take_notice(context, &said, id, report).await,
+            Ok(Some(Said::CardSaved(intent))) => card_saved(context, stripe, &intent).await,
+            Ok(Some(Said::Payment(notice))) => take_notice(context, &notice, id, report).await,
+            Ok(Some(Said::Subscription(of))) if !asked.insert(of.clone()) => Ok(()),
+            Ok(Some(Said::Subscription(of))) => follow(context, stripe, &of, id, report).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error),
         };
@@ -183,7 +190,7 @@ async fn of_event(
     context: &Context,
     event: Value,
     report: &mut ReconcileReport,
-) -> Result<Option<PaymentNotice>, ReconcileError> {
+) -> Result<Option<Said>, ReconcileError> {
     let body = event.to_string();
     let problem = match stripe::listed_event(event) {
         Ok(event) => return Ok(event.said),
@@ -211,11 +218,7 @@ async fn of_event(
 }
 
 /// The notice of an object. None: it is about no payment of ours, or cannot be read.
-fn of_object(
-    stripe: &Stripe,
-    object: Value,
-    report: &mut ReconcileReport,
-) -> Option<PaymentNotice> {
+fn of_object(stripe: &Stripe, object: Value, report: &mut ReconcileReport) -> Option<Said> {
     match stripe::object::said(object, stripe.is_live()) {
         Ok(said) => said,
         Err(problem) => {
@@ -263,5 +266,55 @@ async fn take_notice(
         tracing::error!(alarm = "payment_parked", payment, problem, "a payment is parked");
     }
     report.found.push(Found { event: id, payment, order, account, before, after, parked });
+    Ok(())
+}
+
+/// Lets the plan of a subscription's account follow. `id`: that of the event or of the subscription.
+async fn follow(
+    context: &Context,
+    stripe: &Stripe,
+    of: &SubscriptionId,
+    id: Option<String>,
+    report: &mut ReconcileReport,
+) -> Result<(), ReconcileError> {
+    let update = match subscription::follow(context, stripe, of).await {
+        Ok(SubscriptionOutcome::Updated(update)) => update,
+        Ok(SubscriptionOutcome::Known | SubscriptionOutcome::Foreign) => return Ok(()),
+        // A broken account does not stop the others.
+        Err(Failure::Store(error)) if error.is_of_one_account() => {
+            report.unjoined += 1;
+            tracing::error!(
+                alarm = "payment_parked", %error,
+                "a subscription cannot be followed: once its account can be read, run `scrip reconcile`"
+            );
+            return Ok(());
+        }
+        Err(Failure::Stripe(error)) => return Err(error.into()),
+        Err(failure) => return Err(ReconcileError::Failed(failure)),
+    };
+    let SubscriptionUpdate { account, terms, parked } = update;
+    let (event, subscription) = (id.as_deref(), of.as_str());
+    if terms.is_some() {
+        tracing::error!(
+            alarm = "webhook_missed",
+            event,
+            subscription,
+            account = account.as_str(),
+            "the webhook missed a change of a subscription: the plan follows now"
+        );
+    }
+    if let Some(problem) = &parked {
+        tracing::error!(
+            alarm = "payment_parked",
+            subscription,
+            problem,
+            "a subscription is parked"
+        );
+    }
+    if terms.is_some() || parked.is_some() {
+        let plan = terms.map(|terms| format!("{}, {}", terms.plan, terms.status.name()));
+        let subscription = of.to_string();
+        report.followed.push(FoundSubscription { event: id, subscription, account, plan, parked });
+    }
     Ok(())
 }

@@ -21,6 +21,20 @@ pub struct ReconcileReport {
     /// Another run saved a position first: it goes on, and this one stopped.
     pub overtaken: bool,
     pub found: Vec<Found>,
+    pub followed: Vec<FoundSubscription>,
+}
+
+/// A change of a subscription that the webhook missed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct FoundSubscription {
+    /// Stripe's id of the event, or of the subscription where none came.
+    pub event: Option<String>,
+    pub subscription: String,
+    pub account: AccountId,
+    /// The plan and its status from now on, if they changed.
+    pub plan: Option<String>,
+    /// What is wrong with it, if it is parked now.
+    pub parked: Option<String>,
 }
 
 /// A change of a payment that the webhook missed.
@@ -42,10 +56,10 @@ impl ReconcileReport {
     /// The answer of the function: what it found is in the log, and may be more than an answer
     /// holds.
     pub fn counts(&self) -> Value {
-        let ReconcileReport { read, unreadable, unjoined, through, goes_on, overtaken, found } =
-            self;
+        let ReconcileReport { read, unreadable, unjoined, through, goes_on, overtaken, .. } = self;
+        let missed = self.found.len() + self.followed.len();
         json!({
-            "read": read, "missed": found.len(), "unreadable": unreadable, "unjoined": unjoined,
+            "read": read, "missed": missed, "unreadable": unreadable, "unjoined": unjoined,
             "through": through, "goes_on": goes_on, "overtaken": overtaken,
         })
     }

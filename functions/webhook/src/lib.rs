@@ -6,22 +6,26 @@
 use lambda_http::{Body, Request, Response};
 use shared::command::auto_top_up;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
+use shared::command::subscription::{self, SubscriptionOutcome};
 use shared::context::Context;
 use shared::decide::UnreadEvent;
 use shared::domain::Instant;
-use shared::domain::payment::PaymentNotice;
+use shared::domain::subscription::SubscriptionId;
+use shared::failure::Failure;
 use shared::http::payment::{Outcome, heard};
 use shared::http::{self, Call, Problem};
 use shared::secrets::Secret;
+use shared::stripe::object::Said;
 use shared::stripe::signature::{self, SignatureError};
-use shared::stripe::{self, StripeAccount, Unreadable};
+use shared::stripe::{self, Stripe, Unreadable};
 use shared::telemetry::correlation;
 
 /// Answers `POST /v1/stripe/webhook`. `secret` is the endpoint's signing secret; while it is being
-/// replaced it holds both, separated by a space. `stripe` says which card was saved.
+/// replaced it holds both, separated by a space.
+/// `stripe` is asked about subscriptions.
 pub async fn handle(
     context: &Context,
-    stripe: &StripeAccount,
+    stripe: &Stripe,
     secret: &Secret,
     request: Request,
 ) -> Response<Body> {
@@ -31,20 +35,20 @@ pub async fn handle(
 
 async fn route(
     context: &Context,
-    stripe: &StripeAccount,
+    stripe: &Stripe,
     secret: &Secret,
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
     let (method, path) = call.route();
     match (method, &path[..]) {
-        ("POST", ["v1", "stripe", "webhook"]) => take_notice(context, stripe, secret, call).await,
+        ("POST", ["v1", "stripe", "webhook"]) => take_event(context, stripe, secret, call).await,
         _ => Err(call.no_route()),
     }
 }
 
-async fn take_notice(
+async fn take_event(
     context: &Context,
-    stripe: &StripeAccount,
+    stripe: &Stripe,
     secret: &Secret,
     call: &Call<'_>,
 ) -> Result<Response<Body>, Problem> {
@@ -58,13 +62,10 @@ async fn take_notice(
     let outcome = match event.said {
         // An event that changes nothing.
         None => Outcome::Ignored,
-        Some(PaymentNotice::CardSaved { intent }) => {
-            let now = context.clock.now();
-            let saved = match stripe.client(now).await {
-                Ok(stripe) => stripe.saved_card(&intent, now).await,
-                Err(error) => Err(error),
-            };
-            match saved.map_err(|error| Problem::stripe(&error))? {
+        Some(Said::Payment(notice)) => outcome(payment::take_notice(context, &notice, true).await?),
+        Some(Said::CardSaved(intent)) => {
+            let saved = stripe.saved_card(&intent, context.clock.now()).await;
+            match saved.map_err(Failure::Stripe)? {
                 Some(saved) => {
                     correlation::account(&saved.account);
                     auto_top_up::card_saved(context, &saved).await?;
@@ -73,7 +74,9 @@ async fn take_notice(
                 None => Outcome::Ignored,
             }
         }
-        Some(said) => outcome(payment::take_notice(context, &said, true).await?),
+        Some(Said::Subscription(id)) => {
+            followed(subscription::follow(context, stripe, &id).await?, &id)
+        }
     };
     let (event, kind) = (event.id, event.kind);
     tracing::info!(event, kind, outcome = outcome.name(), "processed an event of Stripe");
@@ -95,6 +98,19 @@ fn outcome(notice: NoticeOutcome) -> Outcome {
         NoticeOutcome::OrderUpdate(OrderUpdate { order: None, .. }) => Outcome::Kept,
         NoticeOutcome::OrderUpdate(_) => Outcome::Applied,
     }
+}
+
+fn followed(outcome: SubscriptionOutcome, id: &SubscriptionId) -> Outcome {
+    let update = match outcome {
+        SubscriptionOutcome::Foreign => return Outcome::Ignored,
+        SubscriptionOutcome::Known => return Outcome::Known,
+        SubscriptionOutcome::Updated(update) => update,
+    };
+    correlation::account(&update.account);
+    let Some(problem) = update.parked else { return Outcome::Applied };
+    let subscription = id.as_str();
+    tracing::error!(alarm = "payment_parked", subscription, problem, "a subscription is parked");
+    Outcome::Parked
 }
 
 /// Verifies the body's signature; if no secret matches, reads the secret again and retries.

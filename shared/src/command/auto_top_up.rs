@@ -23,7 +23,8 @@ use crate::domain::{AccountId, Catalog, Instant, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::query::payments::{self, PaymentRecord};
 use crate::store::{Loaded, Outcome, StoreError};
-use crate::stripe::{SavedCard, Stripe, StripeError, intent_id, object};
+use crate::stripe::object::{self, Said};
+use crate::stripe::{SavedCard, Stripe, StripeError, intent_id};
 
 /// For how long Stripe is sent the request of a claim again: it keeps a key for a day.
 const RESENT_FOR: Span = Span::from_s(23 * 3600);
@@ -269,8 +270,8 @@ async fn conclude(
         fail(context, account, claim.order, why).await?;
     }
     match object::said(intent, stripe.is_live()) {
-        Ok(Some(said)) => take_notice(context, &said, false).await.map(drop),
-        Ok(None) => Ok(()),
+        Ok(Some(Said::Payment(said))) => take_notice(context, &said, false).await.map(drop),
+        Ok(_) => Ok(()),
         Err(error) => unanswered(account, claim, &StripeError::Rejected(error.to_string())),
     }
 }

@@ -18,6 +18,7 @@ mod revoke;
 mod rollup;
 pub mod service_key;
 pub mod session;
+pub mod subscription;
 
 use std::time::Duration;
 

@@ -52,8 +52,6 @@ pub async fn take_notice(
     adopt: bool,
 ) -> Result<NoticeOutcome, Failure> {
     match said {
-        // It is about no payment: `auto_top_up` takes it.
-        PaymentNotice::CardSaved { .. } => Ok(NoticeOutcome::Foreign),
         PaymentNotice::Expired { order } => {
             let catalog = context.catalog().await;
             let run = &Run::begin(context, &catalog);

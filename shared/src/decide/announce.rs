@@ -188,8 +188,8 @@ fn abouts(held: impl Fn(&OperationId) -> Option<Credits>, posted: &PostedEntry) 
             vec![About::Reversed { order: *order, credits: *credits }]
         }
         EntryKind::DebtWaived { debts } => vec![About::DebtWaived { credits: debts.total() }],
-        EntryKind::PlanChanged { plan, status, anchor } => {
-            vec![About::PlanChanged { plan: plan.clone(), status: *status, anchor: *anchor }]
+        EntryKind::PlanChanged { terms, next } => {
+            vec![About::PlanChanged { terms: terms.clone(), next: next.clone() }]
         }
         // The version that knows the kind announces it. Low credits are announced all the same.
         EntryKind::Unknown { .. } => Vec::new(),

@@ -17,8 +17,8 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// [`CatalogError`] names the key that is wrong, or that breaks what entries and accounts rely on:
 /// the version counts up by one, an action always keeps its number, and neither an action nor a
 /// plan is removed. An action that is no longer sold says `retired = true`. A value by which
-/// accounts are advanced (a plan's `ai`, `weekly` and `monthly`, and `spending_in_debt`) changes
-/// only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
+/// accounts are advanced (a plan's `ai`, `weekly`, `monthly` and `trial_monthly`, and
+/// `spending_in_debt`) changes only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
 /// Stripe can charge. An action keeps its rate table, or has none as before; a model keeps its
 /// number and stays in its table, `retired` if it is no longer sold. A table has at most
 /// [`MAX_TABLE_BYTES`], and a catalog at most [`MAX_TABLES`].
@@ -121,6 +121,7 @@ fn follows(current: &Catalog, next: &Catalog, now: Instant) -> Result<(), Catalo
             ("ai", plan.ai.is_same_before(&after.ai, fixed)),
             ("weekly", plan.weekly.is_same_before(&after.weekly, fixed)),
             ("monthly", plan.monthly.is_same_before(&after.monthly, fixed)),
+            ("trial_monthly", plan.trial_monthly.is_same_before(&after.trial_monthly, fixed)),
         ];
         if let Some((field, _)) = same.into_iter().find(|(_, same)| !same) {
             return early(format!("plans.{name}.{field}"));

@@ -47,7 +47,7 @@ impl Terms {
             false => self.own.limits.get(&(of.clone(), per)).copied(),
         };
         let plan = || {
-            let limits = &catalog.plan(&self.plan_state.plan)?.limits;
+            let limits = &catalog.plan(&self.plan_state.terms.plan)?.limits;
             match limits.is_empty() {
                 true => None,
                 false => limits.get(&(of.kind().to_owned(), per)).copied(),

@@ -27,6 +27,7 @@ pub mod replay;
 pub mod revoke;
 pub mod rollup;
 mod row;
+pub mod subscription;
 pub mod write;
 
 pub use row::{

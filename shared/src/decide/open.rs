@@ -7,29 +7,72 @@ use crate::domain::grant::BurnOrder;
 use crate::domain::period::{Anchor, Day};
 use crate::domain::{
     Account, AccountId, Catalog, Debts, Entry, EntryKind, Gate, Instant, Movement, OperationId,
-    PeriodAllowance, PlanState, Refusal, Status,
+    PeriodAllowance, Plan, PlanState, PlanTerms, Refusal, Status,
 };
 
 /// The plan an operator wants an account to have.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PlanRequest {
     /// None: the account keeps all of its plan state, and the other fields are not read.
     pub plan: Option<String>,
     pub status: Option<Status>,
     pub anchor: Option<Anchor>,
+    /// How many seats are paid for, of a plan by the seat.
+    pub seats: Option<u32>,
     /// Whether a new cycle was paid for: the current plan period ends, and a whole one begins
     /// today.
     pub restart: bool,
+    pub when: When,
+}
+
+/// When a change of plan takes effect.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    #[default]
+    Now,
+    /// At the end of the plan period that runs, or else of the week.
+    PeriodEnd,
+}
+
+impl When {
+    pub const ALL: [When; 2] = [When::Now, When::PeriodEnd];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            When::Now => "now",
+            When::PeriodEnd => "period_end",
+        }
+    }
 }
 
 impl PlanRequest {
+    /// A request for a plan alone, now.
+    pub fn of(plan: &str) -> PlanRequest {
+        PlanRequest { plan: Some(plan.to_owned()), ..PlanRequest::default() }
+    }
+
     /// The request in one line, for its idempotency record.
     pub fn content(&self) -> String {
         let plan = self.plan.as_deref().unwrap_or("-");
         let status = self.status.map_or("-", Status::name);
         let anchor = self.anchor.map_or("-".to_owned(), |anchor| anchor.0.to_string());
         let restart = if self.restart { " restart" } else { "" };
-        format!("plan {plan} {status} {anchor}{restart}")
+        let seats = self.seats.map_or(String::new(), |seats| format!(" seats {seats}"));
+        let at = if self.when == When::Now { "" } else { " at period_end" };
+        format!("plan {plan} {status} {anchor}{restart}{seats}{at}")
+    }
+
+    /// The seats that it asks for, of a plan that may have several.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] for several seats of a plan that has none.
+    pub(super) fn seats(&self, plan: &Plan) -> Result<Option<u32>, Refusal> {
+        match self.seats {
+            Some(seats) if seats > 1 && !plan.per_seat => {
+                Err(Refusal::invalid("seats", "must be 1: the plan is not by the seat"))
+            }
+            seats => Ok(seats),
+        }
     }
 
     /// The anchor that the request names.
@@ -62,10 +105,18 @@ pub fn open(
     let required = || Refusal::invalid("plan", "is required: there is no such account");
     let named = request.plan.as_ref().ok_or_else(required)?;
     let plan = catalog.offered_plan(named)?;
-    let plan_state = PlanState {
+    if request.when != When::Now {
+        return Err(Refusal::invalid("at", "must be now: there is no such account"));
+    }
+    let terms = PlanTerms {
         plan: named.clone(),
         status: request.status.unwrap_or(Status::Active),
         anchor: request.anchor(now)?.unwrap_or_else(|| Anchor(Day::of(now))),
+        seats: request.seats(plan)?.unwrap_or(1),
+    };
+    let plan_state = PlanState {
+        terms: terms.clone(),
+        next: None,
         since: operation,
         weekly: PeriodAllowance::NOTHING,
         monthly: PeriodAllowance::NOTHING,
@@ -73,14 +124,13 @@ pub fn open(
         counted_until: now,
         filled_at: now,
     };
-    let no_plan = renew::closed_by_plan(plan, plan_state.status, now);
+    let no_plan = renew::closed_by_plan(plan, terms.status, now);
     let (plan_state, grants) = renew::begin(plan_state, plan, now);
     let plan_state = PlanState { filled_at: plan_state.recharged_at(), ..plan_state };
     let until = renew::turn_after(&plan_state, plan, now);
     let moved = grants.iter().map(|grant| Movement::of(grant, grant.left)).collect();
     let burn_order = BurnOrder::new(grants);
-    let (plan, status, anchor) = (named.clone(), plan_state.status, plan_state.anchor);
-    let kind = EntryKind::Opened { plan, status, anchor, moved };
+    let kind = EntryKind::Opened { terms, moved };
     let entry = Entry {
         available: burn_order.left(),
         actor: actor.map(str::to_owned),

@@ -55,7 +55,7 @@ pub fn change(
     );
     let window = Window { per: *per, from: Instant::EPOCH };
     let counter = Counter { of: of.hash(), window };
-    let by_plan = catalog.plan(&account.plan_state.plan);
+    let by_plan = catalog.plan(&account.plan_state.terms.plan);
     let by_plan =
         by_plan.is_some_and(|plan| plan.limits.contains_key(&(of.kind().to_owned(), *per)));
     let removed = *per == Per::Ever && at_most.is_none() && user.is_none();

@@ -218,7 +218,8 @@ impl PaymentChange {
             rows.extend(places(&account, at, intent.to_string()));
         }
         if let Some(customer) = customer {
-            rows.push(RowWrite::Put(Row::CustomerAccount(customer.clone()), Expect::Any));
+            let (account, id) = (customer.account.clone(), customer.id.clone());
+            rows.push(RowWrite::Put(Row::CustomerAccount(account, id), Expect::Any));
             rows.push(RowWrite::Put(Row::Customer(customer), Expect::Absent));
         }
         rows.extend(auto);

@@ -9,6 +9,8 @@ use crate::domain::reconcile::{Listing, ReconcileState, StripeList};
 pub const WEBHOOK_TIME: Span = Span::from_s(600);
 /// How long Stripe lists an event: 30 days. One day of them is kept for the reading.
 pub const EVENTS_LISTED: Span = Span::from_s(29 * 86_400);
+/// How often all subscriptions are compared.
+const COMPARED_EVERY: Span = Span::from_s(86_400);
 /// The longest window of events that is read before it counts as done.
 const MAX_WINDOW: Span = Span::from_s(86_400);
 
@@ -30,9 +32,18 @@ pub fn next(state: &ReconcileState, now: Instant) -> Option<Listing> {
         (_, Some(from)) => {
             let until = until.min(from + MAX_WINDOW);
             let list = StripeList::EVENTS[0];
-            (from < until).then_some(Listing { list, until, after: None })
+            let events = (from < until).then_some(Listing { list, until, after: None });
+            events.or_else(|| all_subscriptions(state, now))
         }
     }
+}
+
+/// Once a day all subscriptions are compared: what follows from one is by what Stripe says now, and
+/// an event may never come.
+fn all_subscriptions(state: &ReconcileState, now: Instant) -> Option<Listing> {
+    let is_due = state.compared_at.is_none_or(|at| at + COMPARED_EVERY <= now);
+    let until = whole_second(now);
+    is_due.then_some(Listing { list: StripeList::Subscriptions, until, after: None })
 }
 
 /// The state after a page of `listing` was applied. `last`: the id of the page's last one, if the
@@ -46,6 +57,9 @@ pub fn read(state: ReconcileState, listing: Listing, last: Option<String>) -> Re
     match goes_on {
         Some((list, after)) => {
             ReconcileState { listing: Some(Listing { list, until, after }), ..state }
+        }
+        None if list == StripeList::Subscriptions => {
+            ReconcileState { compared_at: Some(until), listing: None, ..state }
         }
         None => ReconcileState { through: Some(until), listing: None, ..state },
     }

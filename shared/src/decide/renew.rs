@@ -2,7 +2,8 @@
 
 use crate::domain::period::{Period, week};
 use crate::domain::{
-    Credits, Grant, GrantId, GrantKind, Instant, PeriodAllowance, Plan, PlanState, Status,
+    Credits, Grant, GrantId, GrantKind, Instant, PeriodAllowance, Plan, PlanState, PlanTerms,
+    Status,
 };
 
 /// Whether a plan and its status leave the gate closed at `now`.
@@ -31,13 +32,16 @@ pub(super) enum Why {
 
 /// The next instant after `struck` at which time changes something for a plan state.
 pub(super) fn turn_after(plan_state: &PlanState, plan: &Plan, struck: Instant) -> Instant {
-    let grants = plan.monthly.values().any(|size| !size.is_zero());
-    let renews = (plan_state.status == Status::Active && grants).then(|| {
+    let PlanTerms { status, anchor, .. } = plan_state.terms;
+    let grants = plan.sized(status).values().any(|size| !size.is_zero());
+    let renews = (status.renews() && grants).then(|| {
         let after = Instant::from_ms(struck.ms() + 1);
-        plan_state.anchor.from(after).max(plan_state.monthly.period.end)
+        anchor.from(after).max(plan_state.monthly.period.end)
     });
+    let changes = plan_state.next.as_ref().map(|next| next.at);
     let week = plan_state.weekly.period.end;
-    plan_state.counted_until.min(week).min(renews.unwrap_or(Instant::MAX))
+    let first = [renews, changes].into_iter().flatten().min().unwrap_or(Instant::MAX);
+    plan_state.counted_until.min(week).min(first)
 }
 
 /// Grants what is due for the week and the plan period of `now`. Through any changes of plan, a
@@ -47,15 +51,16 @@ pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: 
     if !plan_state.weekly.runs(now) {
         plan_state.weekly = PeriodAllowance::nothing(week(now));
     }
-    if plan_state.status != Status::Canceled {
+    let PlanTerms { status, anchor, seats, .. } = plan_state.terms;
+    if status != Status::Canceled {
         let given = &mut plan_state.weekly;
-        let (size, id) = (plan.weekly.at(now), GrantId::Week(given.period.start));
+        let (size, id) = (plan.weekly.at(now).times(seats), GrantId::Week(given.period.start));
         grants.extend(fill(given, size, id, GrantKind::Weekly, now));
     }
-    if plan_state.status != Status::Active {
+    if !status.renews() {
         return grants;
     }
-    let (runs, begins) = (plan_state.monthly.runs(now), plan_state.anchor.period(now));
+    let (runs, begins) = (plan_state.monthly.runs(now), anchor.period(now));
     let (period, sized_at) = match why {
         Why::PeriodBegins if runs || begins.start < now => return grants,
         Why::PeriodBegins => (begins, now),
@@ -69,7 +74,7 @@ pub(super) fn renew(plan_state: &mut PlanState, plan: &Plan, now: Instant, why: 
             (Period { start: begins.start.max(ended), ..begins }, now)
         }
     };
-    let size = plan.monthly.at(sized_at);
+    let size = plan.sized(status).at(sized_at).times(seats);
     if !runs && !size.is_zero() {
         plan_state.monthly = PeriodAllowance::nothing(period);
     }

@@ -110,9 +110,8 @@ pub fn receipt(account: &AccountId, entry: &Entry) -> Option<IdempotencyRecord> 
     let explanation = Explanation { reason, message };
     let reference = entry.reference.clone();
     let content = match &entry.kind {
-        EntryKind::Opened { plan, .. } | EntryKind::PlanChanged { plan, .. } => {
-            let (plan, status, anchor) = (Some(plan.clone()), None, None);
-            PlanRequest { plan, status, anchor, restart: false }.content()
+        EntryKind::Opened { terms, .. } | EntryKind::PlanChanged { terms, .. } => {
+            PlanRequest::of(&terms.plan).content()
         }
         EntryKind::Granted { kind, expires_at } => {
             let (credits, kind, expires_at) = (entry.available, *kind, *expires_at);

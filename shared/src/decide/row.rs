@@ -6,6 +6,7 @@ use crate::domain::limit::{FirstReached, OwnLimits};
 use crate::domain::payment::Customer;
 use crate::domain::reconcile::ReconcileState;
 use crate::domain::service_key::{RevokedKey, ServiceKey};
+use crate::domain::subscription::{Billing, SubscriptionId};
 use crate::domain::usage::DayUsage;
 use crate::domain::{
     AccountId, AutoTopUp, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders,
@@ -41,7 +42,11 @@ pub enum Row {
     /// Stripe's id for a buyer of an account.
     Customer(Customer),
     /// The account that a Stripe customer belongs to, by Stripe's id.
-    CustomerAccount(Customer),
+    CustomerAccount(AccountId, String),
+    /// An account's subscriptions.
+    Billing(Box<Billing>),
+    /// The account that a subscription belongs to, by Stripe's id.
+    SubscriptionAccount(AccountId, SubscriptionId),
     /// The place of an order or a payment among all of them.
     PaymentPlace(PlacedPayment),
     /// Its place among those of its account.

@@ -8,10 +8,10 @@ use super::grant::{self, Overspent};
 use super::ledger::{EntryRun, PostedEntry};
 use super::limit::{Counter, Counts, MAX_DROPPED};
 use super::payment::Cause;
-use super::period::{Anchor, Period};
+use super::period::Period;
 use super::{
-    AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Held, Instant, OperationId,
-    Seq, Status,
+    AccountId, Catalog, Credits, Dated, Debts, Entry, Grant, GrantId, Held, Instant, NextPlan,
+    OperationId, PlanTerms, Seq, Status,
 };
 
 /// An account as one item says it, at one instant of its own.
@@ -107,9 +107,9 @@ pub enum PendingChange {
     Returned(Grant),
     /// The plan changed at that instant.
     Plan {
-        plan: String,
-        status: Status,
-        anchor: Anchor,
+        terms: PlanTerms,
+        /// The change that is due to come after it; none replaces one that was.
+        next: Option<NextPlan>,
         /// Whether the plan period that runs ends and a whole one begins.
         restart: bool,
         at: Instant,
@@ -136,10 +136,9 @@ impl PendingChange {
 /// The state of an account's plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlanState {
-    /// The plan's name in the catalog.
-    pub plan: String,
-    pub status: Status,
-    pub anchor: Anchor,
+    pub terms: PlanTerms,
+    /// The change that is due to come.
+    pub next: Option<NextPlan>,
     /// The entry that made it so.
     pub since: OperationId,
     /// The credits granted for the latest week.
@@ -297,18 +296,17 @@ impl Account {
         self.run().find(id)
     }
 
-    /// The plan the account will have once its pending changes are folded in.
-    pub fn latest_plan(&self) -> (&str, Status, Anchor) {
+    /// The plan the account will have once its pending changes are folded in, and what is due to
+    /// come after it.
+    pub fn latest_plan(&self) -> (&PlanTerms, Option<&NextPlan>) {
         let noted = self.pending_changes.iter().rev().find_map(|note| match note {
-            PendingChange::Plan { plan, status, anchor, .. } => {
-                Some((plan.as_str(), *status, *anchor))
-            }
+            PendingChange::Plan { terms, next, .. } => Some((terms, next.as_ref())),
             PendingChange::Grant { .. }
             | PendingChange::Returned(_)
             | PendingChange::TakenBack { .. } => None,
         });
         let plan_state = &self.plan_state;
-        noted.unwrap_or((&plan_state.plan, plan_state.status, plan_state.anchor))
+        noted.unwrap_or((&plan_state.terms, plan_state.next.as_ref()))
     }
 }
 
@@ -322,16 +320,31 @@ pub struct Recharge {
 impl PlanState {
     /// The next recharge after `now`, as things stand. None if the plan grants nothing again.
     pub fn next_recharge(&self, catalog: &Catalog, now: Instant) -> Option<Recharge> {
-        let plan = catalog.plan(&self.plan)?;
-        let weekly = Some(&plan.weekly).filter(|_| self.status != Status::Canceled);
-        let weekly = weekly.and_then(|size| grants(size, super::period::week(now).end, |at| at));
-        let monthly = Some(&plan.monthly).filter(|_| self.status == Status::Active);
-        let next = match self.monthly.runs(now) {
+        let week = super::period::week(now).end;
+        let period = match self.monthly.runs(now) {
             true => self.monthly.period.end,
-            false => self.anchor.period(now).end,
+            false => self.terms.anchor.period(now).end,
         };
-        let monthly = monthly.and_then(|size| grants(size, next, |at| self.anchor.from(at)));
-        [weekly, monthly].into_iter().flatten().min_by_key(|recharge| recharge.at)
+        let by = |terms: &PlanTerms, from: Instant| {
+            let PlanTerms { status, anchor, seats, .. } = *terms;
+            let plan = catalog.plan(&terms.plan)?;
+            let weekly = Some(&plan.weekly).filter(|_| status != Status::Canceled);
+            let mondays = super::period::week(Instant::from_ms(from.ms() - 1));
+            let week = if from > week { mondays.end } else { week };
+            let weekly = weekly.and_then(|size| grants(size, week, |at| at));
+            let monthly = Some(plan.sized(status)).filter(|_| status.renews());
+            let monthly =
+                monthly.and_then(|size| grants(size, period.max(from), |at| anchor.from(at)));
+            let first = [weekly, monthly].into_iter().flatten().min_by_key(|next| next.at)?;
+            Some(Recharge { credits: first.credits.times(seats), ..first })
+        };
+        let first = by(&self.terms, now);
+        match &self.next {
+            Some(next) if first.is_none_or(|first| first.at >= next.at) => {
+                by(&next.terms(self.terms.anchor), next.at)
+            }
+            _ => first,
+        }
     }
 }
 

@@ -4,11 +4,11 @@ mod parse;
 
 use std::collections::BTreeMap;
 
-use super::Credits;
 use super::dated::Dated;
 use super::limit::Per;
 use super::money::{Money, PriceError};
 use super::rates::{Model, ModelNumber, RateTable};
+use super::{Credits, Status};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
 pub type ActionNumber = u16;
@@ -60,8 +60,24 @@ pub struct Plan {
     /// The grant of a plan period, a month from the anchor's day; 0 is none. A period has the size
     /// that is in force when it begins.
     pub monthly: Dated<Credits>,
+    /// The grant of a plan period while the plan is tried for free; 0 is none.
+    pub trial_monthly: Dated<Credits>,
+    /// Whether the sizes are those of one seat.
+    pub per_seat: bool,
+    /// The prices at Stripe whose subscriptions are this plan, the default first.
+    pub stripe_prices: Vec<String>,
     /// The most that may be charged for each subject of a kind in each window.
     pub limits: BTreeMap<(String, Per), Credits>,
+}
+
+impl Plan {
+    /// The size of a plan period in this status.
+    pub fn sized(&self, status: Status) -> &Dated<Credits> {
+        match status {
+            Status::Trialing => &self.trial_monthly,
+            Status::Active | Status::PastDue | Status::Canceled => &self.monthly,
+        }
+    }
 }
 
 /// Something that costs credits.
@@ -136,6 +152,13 @@ impl Catalog {
     /// The plan called `name`.
     pub fn plan(&self, name: &str) -> Option<&Plan> {
         self.plans.get(name)
+    }
+
+    /// The plan that has this price at Stripe, and its name.
+    pub fn plan_of_price(&self, price: &str) -> Option<(&str, &Plan)> {
+        let mut plans = self.plans.iter();
+        let found = plans.find(|(_, plan)| plan.stripe_prices.iter().any(|known| known == price));
+        found.map(|(name, plan)| (name.as_str(), plan))
     }
 
     /// Whether a plan limits subjects of one of these kinds.

@@ -34,6 +34,12 @@ impl Credits {
         self.0
     }
 
+    /// So many times the credits, and at most [`Credits::MAX_BALANCE`].
+    pub fn times(self, count: u32) -> Credits {
+        let most = Credits::MAX_BALANCE.0;
+        Credits(self.0.checked_mul(i64::from(count)).map_or(most, |micro| micro.min(most)))
+    }
+
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }

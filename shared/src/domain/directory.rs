@@ -1,7 +1,7 @@
 //! The directory: what operators find accounts by, and what a listing of accounts shows.
 
 use super::hash::short_hash;
-use super::{Account, AccountId, Credits, Gate, Seq, Status};
+use super::{Account, AccountId, Credits, Gate, PlanTerms, Seq, Status};
 
 /// The longest name of an account, in bytes.
 pub const NAME_BYTES: usize = 128;
@@ -47,8 +47,8 @@ pub struct AccountState {
 impl AccountState {
     /// The state of an account, with a change of plan that no advance has folded in yet.
     pub fn of(account: &Account) -> AccountState {
-        let (plan, status, _) = account.latest_plan();
-        AccountState { plan: plan.to_owned(), status, gate: account.gate, debt: account.debt() }
+        let PlanTerms { plan, status, .. } = account.latest_plan().0.clone();
+        AccountState { plan, status, gate: account.gate, debt: account.debt() }
     }
 }
 

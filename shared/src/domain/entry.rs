@@ -11,9 +11,8 @@ use super::grant::{BurnOrder, GrantId, GrantKind, Movement};
 use super::limit::{Counted, Per, Subject};
 use super::meters::Meters;
 use super::payment::Cause;
-use super::period::Anchor;
 use super::rates::ModelNumber;
-use super::{Credits, DebtChange, Debts, Instant, OperationId, Seq, Status};
+use super::{Credits, DebtChange, Debts, Instant, NextPlan, OperationId, PlanTerms, Seq};
 
 /// One line of the ledger: what changed, when, by whom and by how much.
 ///
@@ -126,6 +125,8 @@ impl Entry {
     /// is who asked for it, if that is known.
     pub fn by(&self) -> By {
         match &self.kind {
+            // A subscription changed it.
+            EntryKind::PlanChanged { .. } if self.reference.is_some() => By::Scrip,
             EntryKind::Opened { .. }
             | EntryKind::Granted { .. }
             | EntryKind::Revoked { .. }
@@ -168,9 +169,7 @@ pub struct Charged {
 pub enum EntryKind {
     /// The account was opened with these grants.
     Opened {
-        plan: String,
-        status: Status,
-        anchor: Anchor,
+        terms: PlanTerms,
         moved: Vec<Movement>,
     },
     /// Credits were spent: a quantity of an action, or an amount by itself (no action).
@@ -246,11 +245,10 @@ pub enum EntryKind {
         /// The debts that are not owed any more: those that would not be if it had never left.
         unowed: Debts,
     },
-    /// The plan, its status or its anchor changed.
+    /// The terms of the plan changed, or what is due to come after them.
     PlanChanged {
-        plan: String,
-        status: Status,
-        anchor: Anchor,
+        terms: PlanTerms,
+        next: Option<NextPlan>,
     },
     Frozen,
     Unfrozen,

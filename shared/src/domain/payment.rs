@@ -89,10 +89,6 @@ pub enum PaymentNotice {
         intent: IntentId,
         facts: Facts,
     },
-    /// A page that saves a card is done. The setup intent says which card, and for what.
-    CardSaved {
-        intent: String,
-    },
     /// The session of an order ended without a payment.
     Expired {
         order: OperationId,

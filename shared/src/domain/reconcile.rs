@@ -9,16 +9,21 @@ pub enum StripeList {
     PaymentEvents,
     /// Events of refunds and disputes.
     ReversalEvents,
+    /// Events of subscriptions and their invoices.
+    SubscriptionEvents,
     Charges,
     Sessions,
     Refunds,
     Disputes,
+    /// All that there are, which is read by itself.
+    Subscriptions,
 }
 
 impl StripeList {
     /// The lists of events. What names the order of a payment comes first: refunds and disputes do
     /// not name it.
-    pub const EVENTS: [StripeList; 2] = [StripeList::PaymentEvents, StripeList::ReversalEvents];
+    pub const EVENTS: [StripeList; 3] =
+        [StripeList::PaymentEvents, StripeList::ReversalEvents, StripeList::SubscriptionEvents];
     /// The lists of objects, in such an order too.
     pub const OBJECTS: [StripeList; 4] =
         [StripeList::Charges, StripeList::Sessions, StripeList::Refunds, StripeList::Disputes];
@@ -39,16 +44,19 @@ impl StripeList {
         match self {
             StripeList::PaymentEvents => "payment_events",
             StripeList::ReversalEvents => "reversal_events",
+            StripeList::SubscriptionEvents => "subscription_events",
             StripeList::Charges => "charges",
             StripeList::Sessions => "sessions",
             StripeList::Refunds => "refunds",
             StripeList::Disputes => "disputes",
+            StripeList::Subscriptions => "subscriptions",
         }
     }
 
     /// The list of this word. None: this version has no such list.
     pub fn of_word(word: &str) -> Option<StripeList> {
         let lists = StripeList::EVENTS.into_iter().chain(StripeList::OBJECTS);
+        let lists = lists.chain([StripeList::Subscriptions]);
         lists.into_iter().find(|list| list.word() == word)
     }
 }
@@ -70,6 +78,8 @@ pub struct ReconcileState {
     pub version: u64,
     /// All that Stripe reported before this instant is applied. None: no run has come to its end.
     pub through: Option<Instant>,
+    /// When all subscriptions were compared last. None: never.
+    pub compared_at: Option<Instant>,
     /// Where a run continues that did not come to its end.
     pub listing: Option<Listing>,
 }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::fields::{Fields, NAME_BYTES};
 use super::{Call, Problem, reply};
 use crate::domain::auto_top_up::{AutoTopUp, Failed, OffReason, State, Terms};
-use crate::domain::{Credits, Currency, Instant, Money, OperationId};
+use crate::domain::{Credits, Currency, Instant, Money, OperationId, Refusal};
 
 /// The longest words that a customer consents to, in bytes.
 const WORDS_BYTES: usize = 1024;
@@ -20,6 +20,15 @@ impl Call<'_> {
         let words = fields.text("consent", WORDS_BYTES);
         let words = fields.required("consent", words);
         fields.finish(terms.zip(words)).map_err(Problem::from)
+    }
+
+    /// Checks that a request to switch it off says nothing else: the account is that of the session
+    /// or of the path.
+    pub fn stop_auto_top_up(&self) -> Result<(), Problem> {
+        match self.request.body().is_empty() {
+            true => Ok(()),
+            false => Err(Refusal::invalid("body", "must be empty").into()),
+        }
     }
 
     /// The setting in a query, whose words a customer wants to read. None: the query has none.

@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::limits::InWindow;
 use super::reply::{json, to_json};
+use super::terms::Next;
 use crate::decide::advance::Advanced;
 use crate::domain::grant::GrantId;
 use crate::domain::{AccountId, Catalog, Credits, Instant, Seq};
@@ -17,6 +18,12 @@ struct AccountBalance<'a> {
     account: &'a AccountId,
     plan: &'a str,
     status: &'static str,
+    /// Of several seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seats: Option<u32>,
+    /// The change of plan that is due to come.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Next<'a>>,
     gate: &'static str,
     available: Credits,
     held: Credits,
@@ -149,8 +156,10 @@ fn with_limits(
     let recharge = plan_state.next_recharge(catalog, now);
     to_json(&AccountBalance {
         account: &account.id,
-        plan: &plan_state.plan,
-        status: plan_state.status.name(),
+        plan: &plan_state.terms.plan,
+        status: plan_state.terms.status.name(),
+        seats: Some(plan_state.terms.seats).filter(|seats| *seats != 1),
+        next: plan_state.next.as_ref().map(Next::from),
         gate: account.gate.name(),
         available: account.available,
         held: account.held(),

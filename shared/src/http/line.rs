@@ -3,13 +3,13 @@
 use serde::Serialize;
 
 use super::reply::Balance;
+use super::terms::{Next, Terms};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::grant::{GrantId, GrantKind};
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::{Counted, Per};
 use crate::domain::meters::Meters;
-use crate::domain::period::Anchor;
 use crate::domain::viewer::{Texts, Viewer};
 use crate::domain::{
     Catalog, Credits, Entry, EntryKind, Instant, Movement, OperationId, Seq, Subject,
@@ -40,12 +40,11 @@ pub(super) struct Line<'a> {
     /// The limits that it counts for; of a limit that was set, that one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitOf<'a>>,
+    #[serde(flatten)]
+    pub terms: Option<Terms<'a>>,
+    /// The change of plan that is due to come.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub plan: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub anchor: Option<Anchor>,
+    pub next: Option<Next<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grant: Option<&'static str>,
     /// The grant that was revoked.
@@ -174,9 +173,8 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         bought: Bought::default(),
         subjects: &entry.subjects,
         limits: entry.counts.iter().map(LimitOf::counted).collect(),
-        plan: None,
-        status: None,
-        anchor: None,
+        terms: None,
+        next: None,
         grant: None,
         grant_id: None,
         expires_at: None,
@@ -202,10 +200,8 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
         catalog: entry.catalog,
     };
     match &entry.kind {
-        EntryKind::Opened { plan, status, anchor, moved } => {
-            line.plan = Some(plan);
-            line.status = Some(status.name());
-            line.anchor = Some(*anchor);
+        EntryKind::Opened { terms, moved } => {
+            line.terms = Some(terms.into());
             line.moved = Some(movements(moved));
         }
         EntryKind::Debit { action, quantity } => {
@@ -248,10 +244,9 @@ fn line<'a>(posted: &'a PostedEntry, catalog: &'a Catalog, viewer: Viewer) -> Li
             let call = action.zip(*model);
             line.bought.model = call.and_then(|(action, model)| catalog.model_name(action, model));
         }
-        EntryKind::PlanChanged { plan, status, anchor } => {
-            line.plan = Some(plan);
-            line.status = Some(status.name());
-            line.anchor = Some(*anchor);
+        EntryKind::PlanChanged { terms, next } => {
+            line.terms = Some(terms.into());
+            line.next = next.as_ref().map(Next::from);
         }
         EntryKind::ToppedUp { order, due, expires_at, moved, .. } => {
             line.moved = Some(movements(moved)).filter(|moved| !moved.is_empty());

@@ -31,6 +31,7 @@ mod reply;
 pub mod request;
 mod revoke;
 pub mod routes;
+mod terms;
 pub mod usage;
 
 pub use problem::Problem;

@@ -3,8 +3,9 @@
 use super::fields::{Fields, NAME_BYTES};
 use super::request::Keyed;
 use super::{Call, Problem};
-use crate::decide::open::PlanRequest;
+use crate::decide::open::{PlanRequest, When};
 use crate::domain::period::{Anchor, Day};
+use crate::domain::plan_terms::MAX_SEATS;
 use crate::domain::{AccountNames, Status, directory};
 
 const BLANK: &str = "must not be blanks alone";
@@ -15,8 +16,8 @@ impl Call<'_> {
     pub fn plan(&self, account: &str) -> Result<Keyed<(PlanRequest, AccountNames)>, Problem> {
         self.keyed(account, |fields| {
             let any = |fields: &Fields, names: &[&str]| names.iter().any(|name| fields.sent(name));
-            let only_names =
-                any(fields, &["name", "labels"]) && !any(fields, &["status", "anchor", "restart"]);
+            let only_names = any(fields, &["name", "labels"])
+                && !any(fields, &["status", "anchor", "seats", "restart", "at"]);
             let plan = fields.text("plan", NAME_BYTES);
             if plan.is_none() && !only_names {
                 fields.missing("plan", "is required");
@@ -37,7 +38,10 @@ impl Call<'_> {
             {
                 fields.wrong(&format!("labels[{place}]"), BLANK);
             }
-            let request = PlanRequest { plan, status, anchor, restart };
+            let seats = fields.integer("seats", 1..=i64::from(MAX_SEATS));
+            let seats = seats.and_then(|seats| u32::try_from(seats).ok());
+            let when = fields.choice("at", &When::ALL, When::name).unwrap_or_default();
+            let request = PlanRequest { plan, status, anchor, seats, restart, when };
             Some((request, AccountNames { name, labels }))
         })
     }

@@ -273,6 +273,7 @@ impl From<Failure> for Problem {
             Failure::Store(error) => error.into(),
             Failure::Sessions(error) => Problem::internal(&error),
             Failure::KeysUnread(error) => Problem::keys_unread(&error),
+            Failure::Stripe(error) => Problem::stripe(&error),
         }
     }
 }

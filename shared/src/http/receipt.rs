@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::line::Bought;
 use super::reply::{Balance, created, json, to_json};
+use super::terms::{Next, Terms};
 use super::{Call, Problem, balance};
 use crate::command::Receipted;
 use crate::context::Context;
@@ -12,7 +13,6 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::Quantity;
 use crate::domain::ledger::PostedEntry;
 use crate::domain::limit::Per;
-use crate::domain::period::Anchor;
 use crate::domain::{
     AccountId, Catalog, Credits, EntryKind, GrantId, Instant, Key, OperationId, Refusal, Seq,
     Subject,
@@ -74,9 +74,10 @@ struct Revoked {
 
 #[derive(Serialize)]
 struct OnPlan<'a> {
-    plan: &'a str,
-    status: &'static str,
-    anchor: Anchor,
+    #[serde(flatten)]
+    terms: Terms<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<Next<'a>>,
 }
 
 #[derive(Serialize)]
@@ -257,13 +258,12 @@ fn receipted_as(
             let kind = Revoked { grant, grant_id, credits: -entry.available };
             to_json(&Receipt { head, kind, tail })
         }
-        EntryKind::PlanChanged { plan, status, anchor } => {
-            let kind = OnPlan { plan, status: status.name(), anchor: *anchor };
+        EntryKind::PlanChanged { terms, next } => {
+            let kind = OnPlan { terms: terms.into(), next: next.as_ref().map(Next::from) };
             to_json(&Receipt { head, kind, tail })
         }
-        EntryKind::Opened { plan, status, anchor, .. } => {
-            let kind = OnPlan { plan, status: status.name(), anchor: *anchor };
-            to_json(&Receipt { head, kind, tail })
+        EntryKind::Opened { terms, .. } => {
+            to_json(&Receipt { head, kind: OnPlan { terms: terms.into(), next: None }, tail })
         }
         EntryKind::DebtWaived { debts } => {
             to_json(&Receipt { head, kind: Waived { credits: debts.total() }, tail })

@@ -99,7 +99,7 @@ pub async fn find(context: &Context, catalog: &Catalog, id: &AccountId) -> Resul
         source: Source::Request,
     });
     let now = named.chain(unnamed).collect();
-    let plan = catalog.plan(&account.plan_state.plan);
+    let plan = catalog.plan(&account.plan_state.terms.plan);
     Ok(Limits { now, defaults: plan.map(|plan| plan.limits.clone()).unwrap_or_default() })
 }
 

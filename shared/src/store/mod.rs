@@ -5,6 +5,7 @@
 
 mod accounts;
 mod auto_top_up;
+mod billing;
 mod commit;
 mod directory;
 mod dry_run;

@@ -149,11 +149,11 @@ pub(super) fn customer_item(customer: &Customer) -> Item {
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }
 
-pub(super) fn customer_account_item(customer: &Customer) -> Item {
+pub(super) fn customer_account_item(account: &AccountId, id: &str) -> Item {
     let item = [
-        (ACCOUNT, item::text(customer_account_key(&customer.id))),
+        (ACCOUNT, item::text(customer_account_key(id))),
         (SORT, item::text(ledger::CUSTOMER)),
-        (ledger::OF, item::text(customer.account.as_str())),
+        (ledger::OF, item::text(account.as_str())),
     ];
     Item::from_iter(item.map(|(name, value)| (name.to_owned(), value)))
 }

@@ -13,6 +13,7 @@ use crate::domain::reconcile::{Listing, ReconcileState, StripeList};
 #[derive(Serialize, Deserialize)]
 struct StateText {
     through: Option<i64>,
+    compared_at: Option<i64>,
     listing: Option<ListingText>,
 }
 
@@ -37,7 +38,8 @@ pub(super) fn state_item(state: &ReconcileState) -> Item {
         until: listing.until.ms(),
         after: listing.after.clone(),
     });
-    let text = StateText { through: state.through.map(Instant::ms), listing };
+    let through = state.through.map(Instant::ms);
+    let text = StateText { through, compared_at: state.compared_at.map(Instant::ms), listing };
     Item::from_iter(
         [
             (ACCOUNT, item::text(RECONCILE)),
@@ -58,5 +60,7 @@ fn read_state(item: &Item) -> Stored<ReconcileState> {
         Some(Listing { list, until: Instant::from_ms(text.until), after: text.after })
     });
     let through = text.through.map(Instant::from_ms);
-    Ok(ReconcileState { version: row.number(ledger::VERSION)?, through, listing })
+    let compared_at = text.compared_at.map(Instant::from_ms);
+    let version = row.number(ledger::VERSION)?;
+    Ok(ReconcileState { version, through, compared_at, listing })
 }

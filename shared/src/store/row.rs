@@ -10,7 +10,7 @@ use super::table::{
     segment_key, usage_key,
 };
 use super::{
-    StoreError, auto_top_up, directory, limits, orders, packed, payment_places, payments,
+    StoreError, auto_top_up, billing, directory, limits, orders, packed, payment_places, payments,
     reconcile, service_keys,
 };
 use crate::decide::{
@@ -39,7 +39,9 @@ pub(super) fn item(row: &Row) -> Item {
         Row::AutoDue(account, at) => auto_top_up::due_item(account, *at),
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
-        Row::CustomerAccount(customer) => payments::customer_account_item(customer),
+        Row::CustomerAccount(account, id) => payments::customer_account_item(account, id),
+        Row::Billing(billing) => billing::billing_item(billing),
+        Row::SubscriptionAccount(account, id) => billing::subscription_account_item(account, id),
         Row::PaymentPlace(place) => payment_places::place_item(place),
         Row::AccountPaymentPlace(place) => payment_places::account_place_item(place),
         Row::Mark(mark) => payments::mark_item(mark),

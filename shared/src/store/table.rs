@@ -1,14 +1,19 @@
 //! The names of the attributes and keys in both tables.
 //!
-//! Names are short because DynamoDB charges for them. Only this file knows them.
+//! Names are short because DynamoDB charges for them. Only this file and its parts know them.
+
+mod limits;
 
 use aws_smithy_types::base64;
+pub(super) use limits::{
+    LIMITS, counter_key, reached_key, read_counter_key, read_reached_key, subject_key,
+};
 
 use crate::domain::hash::short_hash;
-use crate::domain::limit::{Counter, Per, SubjectHash, Window};
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
-use crate::domain::{Credits, Instant, Key, KeySpace, OperationId, Seq};
+use crate::domain::subscription::SubscriptionId;
+use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub(super) const ACCOUNT: &str = "a";
@@ -145,8 +150,10 @@ pub(super) mod ledger {
     pub(crate) const LABELS: &str = "lb";
     /// Directory: the number of the entry after which the account was in this state.
     pub(crate) const SEQ: &str = "sq";
-    /// Customer's account, under `#customer#`: the account.
+    /// Under `#customer#` and `#subscription#`: the account.
     pub(crate) const OF: &str = "ac";
+    /// Sort key under `#subscription#`.
+    pub(crate) const SUBSCRIPTION: &str = "subscription";
     /// Sort key under `#customer#`.
     pub(crate) const CUSTOMER: &str = "customer";
     /// Service key: the id of the key, in the stack's secret, that sealed it.
@@ -213,6 +220,16 @@ pub(super) fn payment_key(intent: &IntentId) -> String {
 /// subjects freely, so a key holds only the hash of one.
 pub(super) fn customer_key(subject: &str, live: bool) -> String {
     format!("S#{}#{}", if live { "live" } else { "test" }, short_hash(subject))
+}
+
+/// `S#billing#live` or `S#billing#test`: the subscriptions of an account.
+pub(super) fn billing_key(live: bool) -> &'static str {
+    if live { "S#billing#live" } else { "S#billing#test" }
+}
+
+/// The partition key of a subscription.
+pub(super) fn subscription_key(id: &SubscriptionId) -> String {
+    format!("#subscription#{id}")
 }
 
 /// The partition key of a Stripe customer.
@@ -310,73 +327,6 @@ pub(super) fn hold_key(id: &OperationId) -> String {
 pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     let bytes = base64::decode(format!("{key}==")).ok()?;
     bytes.try_into().ok().map(OperationId::from_bytes)
-}
-
-/// The attribute of what was used of a limit: a letter for the kind of its window, eight for the
-/// hash of the subject, and the window's first day, or of a period its first millisecond, all in
-/// base64.
-pub(super) fn counter_key(counter: &Counter) -> String {
-    let Counter { of, window } = counter;
-    let (letter, from) = match window.per {
-        Per::Day => ('D', Some(i64::from(Day::of(window.from).days()))),
-        Per::Week => ('W', Some(i64::from(Day::of(window.from).days()))),
-        Per::Month => ('M', Some(i64::from(Day::of(window.from).days()))),
-        Per::Period => ('P', Some(window.from.ms())),
-        Per::Ever => ('E', None),
-    };
-    let from = from.map_or(String::new(), |from| {
-        let bytes = from.to_be_bytes();
-        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
-        base64::encode(&bytes[first..])
-    });
-    format!("{letter}{}{}", base64::encode(of.0), from.trim_end_matches('='))
-}
-
-/// The counter of an attribute. None: it is none of a counter.
-pub(super) fn read_counter_key(key: &str) -> Option<Counter> {
-    let per = match key.chars().next()? {
-        'D' => Per::Day,
-        'W' => Per::Week,
-        'M' => Per::Month,
-        'P' => Per::Period,
-        'E' => Per::Ever,
-        _ => return None,
-    };
-    let (hash, from) = (key.get(1..9)?, key.get(9..)?);
-    let of = SubjectHash(base64::decode(hash).ok()?.try_into().ok()?);
-    let padded = format!("{from}{}", &"==="[..(4 - from.len() % 4) % 4]);
-    let bytes = base64::decode(padded).ok()?;
-    let mut number = [0; 8];
-    number.get_mut(8usize.checked_sub(bytes.len())?..)?.copy_from_slice(&bytes);
-    let number = i64::from_be_bytes(number);
-    let from = match per {
-        Per::Day | Per::Week | Per::Month => Day::from_days(number.try_into().ok()?)?.start(),
-        Per::Period => Instant::from_ms(number),
-        Per::Ever => Instant::EPOCH,
-    };
-    Some(Counter { of, window: Window { per, from } })
-}
-
-/// The limits of an account's own.
-pub(super) const LIMITS: &str = "L#own";
-
-/// `L#<hash>`: the name of a subject.
-pub(super) fn subject_key(of: SubjectHash) -> String {
-    format!("L#{}", base64::encode(of.0))
-}
-
-/// Before the keys of limits that were reached. No hash of a subject has a `#`.
-const REACHED: &str = "L#reached#";
-
-/// `L#reached#<counter>#<number>`: a charge that a limit did not let pass, the first in its window.
-/// The number is in micro-credits: a limit that was raised and is reached again is another.
-pub(super) fn reached_key(counter: &Counter, at_most: Credits) -> String {
-    format!("{REACHED}{}#{}", counter_key(counter), at_most.micro())
-}
-
-/// The counter of a reached limit's key. None: it is the key of another row.
-pub(super) fn read_reached_key(key: &str) -> Option<Counter> {
-    read_counter_key(key.strip_prefix(REACHED)?.split('#').next()?)
 }
 
 /// `R#<id>`: the credits given back of a debit or a capture.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::object::{said, without_value, word};
+use super::object::{Said, said, without_value, word};
 use crate::domain::hash::short_hash;
 use crate::domain::payment::{Facts, PaymentNotice};
 
@@ -14,7 +14,7 @@ pub struct Event {
     pub id: String,
     pub kind: String,
     /// None: the event changes nothing here.
-    pub said: Option<PaymentNotice>,
+    pub said: Option<Said>,
 }
 
 /// Why a signed event cannot be read: it is kept for an operator.
@@ -56,12 +56,23 @@ pub const REVERSAL_KINDS: [&str; 9] = [
     "charge.dispute.funds_reinstated",
 ];
 
+/// The types of events of subscriptions, which are hints: Stripe is asked about the subscription.
+pub const SUBSCRIPTION_KINDS: [&str; 7] = [
+    "customer.subscription.created",
+    "customer.subscription.updated",
+    "customer.subscription.deleted",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "invoice.paid",
+    "invoice.payment_failed",
+];
+
 // One request to Stripe names at most 20 types of events.
 const _: () = assert!(PAYMENT_KINDS.len() <= 20 && REVERSAL_KINDS.len() <= 20);
 
-/// The event types that may be about a payment of ours. Others are ignored.
+/// The event types that may be about something of ours. Others are ignored.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
-    PAYMENT_KINDS.into_iter().chain(REVERSAL_KINDS)
+    PAYMENT_KINDS.into_iter().chain(REVERSAL_KINDS).chain(SUBSCRIPTION_KINDS)
 }
 
 /// Reads an event whose signature was verified.
@@ -98,8 +109,9 @@ fn of_envelope(read: Result<Envelope, serde_json::Error>) -> Result<Event, Unrea
     // The session of a failed payment looks as it did before.
     let failed_late = kind == "checkout.session.async_payment_failed";
     let said = said(object, live).map_err(failed)?.map(|said| match said {
-        PaymentNotice::Payment { intent, facts } if failed_late => {
-            PaymentNotice::Payment { intent, facts: Facts { failed: true, ..facts } }
+        Said::Payment(PaymentNotice::Payment { intent, facts }) if failed_late => {
+            let facts = Facts { failed: true, ..facts };
+            Said::Payment(PaymentNotice::Payment { intent, facts })
         }
         said => said,
     });

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 use stripe_checkout::checkout_session::ListCheckoutSession;
+use stripe_client_core::{RequestBuilder, StripeMethod};
 use stripe_core::charge::ListCharge;
 use stripe_core::dispute::ListDispute;
 use stripe_core::event::ListEvent;
@@ -12,7 +14,7 @@ use stripe_rust::{Client, StripeRequest};
 use stripe_types::{RangeBoundsTs, RangeQueryTs};
 
 use super::client::{Stripe, StripeError, sent, unread};
-use super::event::{PAYMENT_KINDS, REVERSAL_KINDS};
+use super::event::{PAYMENT_KINDS, REVERSAL_KINDS, SUBSCRIPTION_KINDS};
 use crate::domain::Instant;
 use crate::domain::instant::Span;
 use crate::domain::reconcile::StripeList;
@@ -31,7 +33,7 @@ pub fn may_change_since(list: StripeList, now: Instant) -> Instant {
     let days = |days: i64| now - Span::from_s(days * 86_400);
     match list {
         StripeList::Refunds => days(120),
-        StripeList::Disputes => Instant::EPOCH,
+        StripeList::Disputes | StripeList::Subscriptions => Instant::EPOCH,
         _ => days(30),
     }
 }
@@ -95,6 +97,10 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
         StripeList::Sessions => request!(ListCheckoutSession::new()),
         StripeList::Refunds => request!(ListRefund::new()),
         StripeList::Disputes => request!(ListDispute::new()),
+        StripeList::SubscriptionEvents => {
+            request!(ListEvent::new().types(kinds(&SUBSCRIPTION_KINDS)))
+        }
+        StripeList::Subscriptions => subscriptions(part),
     };
     // The objects as they were sent, so that one reader serves webhooks and lists.
     let mut list = sent(client, request).await?;
@@ -109,6 +115,22 @@ async fn list(client: Client, part: ListPart<'_>) -> Result<ListPage, StripeErro
         None => Err(unread("id")),
     });
     Ok(ListPage { last: last.transpose()?, data })
+}
+
+/// The request for a page of all subscriptions, also of those that ended.
+fn subscriptions(part: ListPart<'_>) -> RequestBuilder {
+    #[derive(Serialize)]
+    struct Page<'a> {
+        status: &'a str,
+        limit: i64,
+        #[serde(rename = "created[lt]", skip_serializing_if = "Option::is_none")]
+        until: Option<i64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        starting_after: Option<&'a str>,
+    }
+    let until = part.until.map(|at| at.ms().div_euclid(1000));
+    let page = Page { status: "all", limit: LISTED, until, starting_after: part.after };
+    RequestBuilder::new(StripeMethod::Get, "/subscriptions").query(&page)
 }
 
 /// A listing of all objects that may still change.

@@ -8,12 +8,15 @@ mod list;
 pub mod object;
 mod off_session;
 pub mod signature;
+mod subscription;
 
 pub use account::StripeAccount;
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};
 pub use event::{
-    Event, PAYMENT_KINDS, REVERSAL_KINDS, Unreadable, event, kinds, listed_event, name,
+    Event, PAYMENT_KINDS, REVERSAL_KINDS, SUBSCRIPTION_KINDS, Unreadable, event, kinds,
+    listed_event, name,
 };
 pub use list::{ListPage, ListPart, ObjectList, may_change_since};
 pub use off_session::{SavedCard, intent_id};
+pub use subscription::subscription;

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::domain::payment::{
     Dispute, DisputeStage, Facts, IntentId, PaymentNotice, Refund, RefundStage,
 };
+use crate::domain::subscription::SubscriptionId;
 use crate::domain::{Money, OperationId};
 
 /// The metadata keys with which a payment names its order and its account.
@@ -19,6 +20,8 @@ pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
 /// The metadata key with which the page that saves a card names the consent.
 pub const CONSENT: &str = "scrip_consent";
+/// The metadata key with which a subscription says that it is a top-up plan.
+pub const TOP_UP: &str = "scrip_topup";
 
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 const MAX_URL: usize = 1024;
@@ -31,27 +34,46 @@ pub fn is_stripes(url: &str) -> bool {
     url.scheme() == "https" && ours && url.port().is_none() && url.username().is_empty()
 }
 
-/// The notice that an object gives. None: it is not about a payment of ours.
+/// What an object says that changes something here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Said {
+    Payment(PaymentNotice),
+    /// A page that saves a card is done: this setup intent says which card, and for what.
+    CardSaved(String),
+    /// Something about this subscription: Stripe is asked about the rest.
+    Subscription(SubscriptionId),
+}
+
+/// What an object says. None: it is not about anything of ours.
 ///
 /// Refunds and disputes do not name the owner of their payment; the payment's id tells whether it
 /// is ours.
 ///
 /// # Errors
 /// If a field that decides about credits is missing or wrong.
-pub fn said(object: Value, live: bool) -> Result<Option<PaymentNotice>, serde_json::Error> {
+pub fn said(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
     read(object, live).map_err(without_value)
 }
 
-fn read(object: Value, live: bool) -> Read {
+fn read(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
     let kind = object.get("object").and_then(Value::as_str).unwrap_or_default().to_owned();
-    match kind.as_str() {
-        "checkout.session" => serde_json::from_value::<Session>(object)?.said(live),
+    let payment = match kind.as_str() {
+        "subscription" => return serde_json::from_value::<Subscription>(object)?.said(),
+        "invoice" => return serde_json::from_value::<Invoice>(object)?.said(),
+        "checkout.session" => {
+            let session = serde_json::from_value::<Session>(object)?;
+            match session.saved() {
+                Some(saved) => return Ok(Some(saved)),
+                None => session.said(live),
+            }
+        }
         "payment_intent" => serde_json::from_value::<Intent>(object)?.said(live),
         "charge" => serde_json::from_value::<Charge>(object)?.said(live),
         "refund" => serde_json::from_value::<RefundObject>(object)?.said(live),
         "dispute" => serde_json::from_value::<DisputeObject>(object)?.said(live),
         other => Err(wrong("object", other)),
-    }
+    };
+    Ok(payment?.map(Said::Payment))
 }
 
 type Read = Result<Option<PaymentNotice>, serde_json::Error>;
@@ -142,13 +164,15 @@ struct Session {
 }
 
 impl Session {
+    /// The setup intent of a page of ours that saved a card.
+    fn saved(&self) -> Option<Said> {
+        let (Named::Id(intent) | Named::Object { id: intent }) = self.setup_intent.as_ref()?;
+        let is_ours = self.metadata.as_ref()?.contains_key(CONSENT);
+        let is_saved = is_ours && self.status.as_deref() == Some("complete");
+        is_saved.then(|| Said::CardSaved(intent.clone()))
+    }
+
     fn said(self, live: bool) -> Read {
-        if let Some(setup_intent) = self.setup_intent {
-            let is_ours = self.metadata.is_some_and(|metadata| metadata.contains_key(CONSENT));
-            let ours = is_ours && self.status.as_deref() == Some("complete");
-            let (Named::Id(intent) | Named::Object { id: intent }) = setup_intent;
-            return Ok(ours.then_some(PaymentNotice::CardSaved { intent }));
-        }
         let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
         if self.status.as_deref() == Some("expired") {
             let order = facts.orders.first().copied();
@@ -301,5 +325,40 @@ impl DisputeObject {
         let disputes = [(self.id, Dispute { stage, money })].into();
         let facts = Facts { disputes, modes: [live].into(), ..Facts::default() };
         Ok(Some(PaymentNotice::Payment { intent: intent.intent()?, facts }))
+    }
+}
+
+#[derive(Deserialize)]
+struct Subscription {
+    id: String,
+}
+
+impl Subscription {
+    fn said(self) -> Result<Option<Said>, serde_json::Error> {
+        self.id.parse().map(|id| Some(Said::Subscription(id))).map_err(|_| wrong("id", &self.id))
+    }
+}
+
+#[derive(Deserialize)]
+struct Invoice {
+    parent: Option<InvoiceParent>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceParent {
+    subscription_details: Option<InvoiceSubscription>,
+}
+
+#[derive(Deserialize)]
+struct InvoiceSubscription {
+    subscription: Named,
+}
+
+impl Invoice {
+    fn said(self) -> Result<Option<Said>, serde_json::Error> {
+        let of = self.parent.and_then(|parent| parent.subscription_details);
+        let Some(InvoiceSubscription { subscription }) = of else { return Ok(None) };
+        let (Named::Id(id) | Named::Object { id }) = subscription;
+        Subscription { id }.said()
     }
 }

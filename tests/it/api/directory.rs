@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::{Made, plan};
 use shared::domain::account::PendingChange;
-use shared::domain::{Account, Catalog, CatalogFiles, OperationId, Status};
+use shared::domain::{Account, Catalog, CatalogFiles, OperationId, PlanTerms};
 
 use crate::support::shop::Shop;
 use crate::support::{Answer, Stack, instant, request};
@@ -137,16 +137,16 @@ fn the_entry_of_a_pending_change_of_plan_is_the_latest() {
     let id = |number| OperationId::mint(now, [number; 10]);
     let catalog = Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right");
     let plan = Some("free".to_owned());
-    let request = PlanRequest { plan, status: None, anchor: None, restart: false };
+    let request = PlanRequest { plan, ..PlanRequest::default() };
     let acme = "acme".parse().expect("an account");
     let mut account = open::open(&acme, &request, id(0), &catalog, None, now).expect("opened");
     let named = PlanRequest { plan: None, ..request };
     let latest = |account: &Account| plan::change(account, &named, id(9), &catalog, None, now);
     assert_eq!(latest(&account), Ok(Made::Already(id(0))));
     for number in [1, 2] {
-        let (plan, status, anchor) = ("pro".to_owned(), Status::Active, account.plan_state.anchor);
-        let (at, entry) = (now, id(number));
-        let change = PendingChange::Plan { plan, status, anchor, restart: false, at, entry };
+        let terms = PlanTerms { plan: "pro".to_owned(), ..account.plan_state.terms.clone() };
+        let (next, at, entry) = (None, now, id(number));
+        let change = PendingChange::Plan { terms, next, restart: false, at, entry };
         account.pending_changes.push(change);
     }
     assert_eq!(latest(&account), Ok(Made::Already(id(2))));

@@ -33,8 +33,7 @@ fn catalog() -> Catalog {
 
 /// An account on the free plan: 25 credits, and one entry.
 pub(super) fn account() -> Account {
-    let request =
-        PlanRequest { plan: Some("free".to_owned()), status: None, anchor: None, restart: false };
+    let request = PlanRequest::of("free");
     let name = "acme".parse().expect("an account");
     open::open(&name, &request, id(0), &catalog(), None, now()).expect("a plan")
 }

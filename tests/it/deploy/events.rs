@@ -10,7 +10,6 @@ use local::template::Template;
 use serde_json::{Value, json};
 use shared::http::gateway;
 use shared::secrets::Secret;
-use shared::stripe::StripeAccount;
 
 use crate::support::shop::Shop;
 use crate::support::{Stack, answer, request};
@@ -71,8 +70,7 @@ async fn replay(event: &Value) -> Value {
         }
         Some("webhook") => {
             let secret = Secret::fixed(WEBHOOK_SECRET);
-            let stripe = StripeAccount::Client(stack.functions.stripe().clone());
-            webhook::handle(stack.context(), &stripe, &secret, request).await
+            webhook::handle(stack.context(), stack.functions.stripe(), &secret, request).await
         }
         other => panic!("no function for {method} {path}: {other:?}"),
     };

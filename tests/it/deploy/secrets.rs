@@ -2,7 +2,7 @@
 
 use lambda_http::RequestExt;
 use shared::secrets::Secret;
-use shared::stripe::{StripeAccount, signature};
+use shared::stripe::signature;
 
 use crate::support::secrets_manager::Vault;
 use crate::support::shop::Shop;
@@ -17,9 +17,8 @@ async fn bring(stack: &Stack, secret: &Secret, key: &str) -> Answer {
     let mut request = request("POST", path, None, EVENT);
     let header = signature::sign(EVENT.as_bytes(), key, stack.context().clock.now());
     request.headers_mut().insert("stripe-signature", header.parse().expect("a header"));
-    let stripe = StripeAccount::Client(stack.functions.stripe().clone());
-    let request = request.with_raw_http_path(path);
-    answer(webhook::handle(stack.context(), &stripe, secret, request).await)
+    let (context, stripe) = (stack.context(), stack.functions.stripe());
+    answer(webhook::handle(context, stripe, secret, request.with_raw_http_path(path)).await)
 }
 
 #[tokio::test]

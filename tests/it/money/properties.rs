@@ -131,7 +131,7 @@ proptest! {
         let mut now = Instant::from_ms(NOON_MS);
         // A plan without grants of its own.
         let plan = Some("standard".to_owned());
-        let request = open::PlanRequest { plan, status: None, anchor: None, restart: false };
+        let request = open::PlanRequest { plan, ..open::PlanRequest::default() };
         let first = OperationId::mint(now, [0; 10]);
         let account = open::open(&id, &request, first, &catalog, None, now);
         let mut account: Account = account.expect("a plan of the catalog");

@@ -6,7 +6,7 @@ use lambda_http::Body;
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::{Value, json};
 use shared::domain::Instant;
-use shared::stripe::{StripeAccount, signature};
+use shared::stripe::signature;
 
 use crate::support::shop::Shop;
 use crate::support::{Answer, request};
@@ -230,8 +230,8 @@ async fn both_secrets_are_accepted_while_one_is_replaced() {
         let header = signature::sign(body.as_bytes(), secret, now);
         request.headers_mut().insert("stripe-signature", header.parse().expect("a header"));
         let request = lambda_http::RequestExt::with_raw_http_path(request, "/v1/stripe/webhook");
-        let stripe = StripeAccount::Client(shop.stack.functions.stripe().clone());
-        let response = webhook::handle(shop.stack.context(), &stripe, &both, request).await;
+        let (context, stripe) = (shop.stack.context(), shop.stack.functions.stripe());
+        let response = webhook::handle(context, stripe, &both, request).await;
         assert_eq!(response.status(), 200, "{secret}");
     }
     assert_eq!(shop.balance("acme").await.0, "525");

@@ -262,7 +262,7 @@ async fn look(stack: &Stack) {
 async fn check(stack: &Stack, began: &mut usize, last: &mut shared::domain::period::Period) {
     let (plan_state, now) = plan_state(stack).await;
     let period = plan_state.monthly.period;
-    if plan_state.plan == "pro" && plan_state.status.name() == "active" {
+    if plan_state.terms.plan == "pro" && plan_state.terms.status.name() == "active" {
         assert!(period.start <= now && now < period.end, "{period:?} at {now}");
     }
     if period.start != last.start {

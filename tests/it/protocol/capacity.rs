@@ -105,12 +105,7 @@ async fn batch(stack: &Stack, account: &str, mut debit: Value) {
 /// A new account on `pro`.
 pub(crate) async fn opened(stack: &Stack, id: &str) -> Account {
     let (context, now) = (stack.context(), stack.context().clock.now());
-    let request = open::PlanRequest {
-        plan: Some("pro".to_owned()),
-        status: None,
-        anchor: None,
-        restart: false,
-    };
+    let request = open::PlanRequest::of("pro");
     let (id, operation) = (id.parse().expect("an account"), context.entropy.mint(now));
     let catalog = context.catalog().await;
     let opened = open::open(&id, &request, operation, &catalog, None, now);

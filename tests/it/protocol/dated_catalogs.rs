@@ -187,12 +187,7 @@ fn catalogs(changes: &[(i64, i64, i64)]) -> Vec<(Instant, Catalog)> {
 
 fn opened(catalog: &Catalog) -> Account {
     let now = instant(TUESDAY);
-    let request = open::PlanRequest {
-        plan: Some("pro".to_owned()),
-        status: None,
-        anchor: None,
-        restart: false,
-    };
+    let request = open::PlanRequest::of("pro");
     let id = OperationId::mint(now, [0; 10]);
     let account =
         open::open(&"acme".parse().expect("an account"), &request, id, catalog, None, now);

@@ -11,11 +11,11 @@ use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, week};
 use shared::domain::{
     Account, Catalog, CatalogFiles, Credits, Grant, GrantId, GrantKind, Held, Instant, OperationId,
-    PendingChange,
+    PendingChange, PlanState,
 };
 use shared::store::packed;
 
-use values::{DAY_MS, NOON_MS, entry, grant, instant, operation};
+use values::{DAY_MS, NOON_MS, entry, grant, instant, next_plan, operation, terms};
 
 fn catalog() -> Catalog {
     Catalog::parse(&CatalogFiles::built_in()).expect("the default catalog is right")
@@ -30,8 +30,7 @@ fn account() -> impl Strategy<Value = Account> {
         let now = Instant::from_ms(NOON_MS);
         let id = "acme".parse().expect("an account");
         let anchor = Day::parse(&format!("2026-10-{day:02}")).map(Anchor);
-        let request =
-            open::PlanRequest { plan: Some(plan.to_owned()), status: None, anchor, restart: false };
+        let request = open::PlanRequest { anchor, ..open::PlanRequest::of(plan) };
         let operation = OperationId::mint(now, [0; 10]);
         let opened = open::open(&id, &request, operation, &catalog(), None, now);
         let mut account = opened.expect("a plan of the catalog");
@@ -164,7 +163,7 @@ proptest! {
         let before = bundle(Instant::from_ms(monday.ms() - 1));
         let whole = (GrantId::Week(monday), Credits::whole(25));
         prop_assert_ne!(before, Some(whole));
-        let expected = (account.plan_state.plan == "free").then_some(whole);
+        let expected = (account.plan_state.terms.plan == "free").then_some(whole);
         prop_assert_eq!(bundle(monday), expected);
     }
 
@@ -192,14 +191,20 @@ proptest! {
     }
 
     #[test]
-    fn a_packed_record_is_read_back(entry in entry(), account in account(), grant in grant()) {
+    fn a_packed_record_is_read_back(
+        entry in entry(),
+        account in account(),
+        grant in grant(),
+        terms in terms(),
+        next in prop::option::of(next_plan()),
+    ) {
         prop_assert_eq!(packed::read_entry(entry.id, &packed::entry(&entry)), Ok(entry.clone()));
-        let two = vec![entry.clone(), entry];
+        let two = vec![entry.clone(), entry.clone()];
         prop_assert_eq!(packed::read_entries(&packed::entries(&two)), Ok(two));
         let packed = packed::burn_order(&account.burn_order);
         prop_assert_eq!(packed::read_burn_order(&packed), Ok(account.burn_order));
         let plan_state = packed::plan_state(&account.plan_state);
-        prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state));
+        prop_assert_eq!(packed::read_standing(&plan_state), Ok(account.plan_state.clone()));
         for held in account.holds.values() {
             let captured = match held.purpose {
                 HeldFor::Action(action) => action.captured,
@@ -213,7 +218,12 @@ proptest! {
         let (credits, cause) = (grant.left, Cause::Dispute);
         let back = PendingChange::TakenBack { grant: taken, credits, cause, at };
         let returned = PendingChange::Returned(grant.clone());
-        for note in [PendingChange::Grant { grant, at }, returned, back] {
+        let new = (terms.clone(), next.clone());
+        let plan_state = PlanState { terms: new.0, next: new.1, ..account.plan_state };
+        prop_assert_eq!(packed::read_standing(&packed::plan_state(&plan_state)), Ok(plan_state));
+        let (restart, by) = (entry.held.is_zero(), entry.id);
+        let plan = PendingChange::Plan { terms, next, restart, at, entry: by };
+        for note in [PendingChange::Grant { grant, at }, returned, back, plan] {
             prop_assert_eq!(packed::read_pending_change(&packed::pending_change(&note)), Ok(note));
         }
     }

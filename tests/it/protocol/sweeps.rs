@@ -230,12 +230,7 @@ fn clocks_ten_seconds_apart_recharge_once() {
     for n in 0..10_000_i64 {
         let plan = ["free", "pro"][random.random_range(0..2)];
         let opened = instant("2026-01-01T00:00:00Z").ms() + random.random_range(0..4 * WEEK_MS);
-        let request = shared::decide::open::PlanRequest {
-            plan: Some(plan.to_owned()),
-            status: None,
-            anchor: None,
-            restart: false,
-        };
+        let request = shared::decide::open::PlanRequest::of(plan);
         let id = "acme".parse().expect("an id");
         let now = Instant::from_ms(opened);
         let operation = OperationId::mint(now, [0; 10]);

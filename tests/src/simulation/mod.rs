@@ -334,6 +334,7 @@ impl Simulation {
             Ok(()) => 201,
             Err(Failure::Refusal(_)) => 409,
             Err(Failure::Store(_) | Failure::Sessions(_) | Failure::KeysUnread(_)) => 503,
+            Err(Failure::Stripe(_)) => 503,
         }
     }
 

@@ -5,10 +5,11 @@ use crate::domain::catalog::ActionNumber;
 use crate::domain::grant::GrantId;
 use crate::domain::limit::Counted;
 use crate::domain::meters::Meters;
-use crate::domain::period::Anchor;
 use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
-use crate::domain::{AccountId, Credits, GrantKind, Instant, Money, OperationId, Seq, Status};
+use crate::domain::{
+    AccountId, Credits, GrantKind, Instant, Money, NextPlan, OperationId, PlanTerms, Seq,
+};
 
 /// Something that happened to an account, or is about to happen.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,9 +88,9 @@ pub enum About {
         credits: Credits,
     },
     PlanChanged {
-        plan: String,
-        status: Status,
-        anchor: Anchor,
+        terms: PlanTerms,
+        /// The change that is due to come after it.
+        next: Option<NextPlan>,
     },
     /// At most `percent` hundredths of a full account are left.
     Low {

@@ -1,24 +1,25 @@
 //! Reads the catalog's file, and checks it.
 
+mod plan;
+mod values;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use plan::PlanFile;
+use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
+
 use super::{
     Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Pack, Plan, Pricing, UnitPrice,
 };
-use crate::domain::credits::{Credits, CreditsError};
+use crate::domain::Credits;
 use crate::domain::currency::Currency;
-use crate::domain::dated::Dated;
-use crate::domain::instant::Instant;
-use crate::domain::limit::{Per, Subject};
 use crate::domain::money::Money;
-use crate::domain::period::{Day, week};
 use crate::domain::rates::{RateTable, RatesError};
 
 /// The greatest price of any currency, as Stripe counts it: twelve digits, of IDR.
 const MAX_MINOR: u64 = 999_999_999_999;
-const NO_NAME: &str = "must be 1 to 64 lower-case letters, digits and underscores";
 
 impl Catalog {
     /// Reads and validates a catalog in TOML, and the rate tables that its actions name.
@@ -69,108 +70,6 @@ struct CatalogFile {
     actions: BTreeMap<String, ActionFile>,
     #[serde(default)]
     packs: BTreeMap<String, PackFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PlanFile {
-    ai: Switch,
-    weekly: Option<Size>,
-    monthly: Option<Size>,
-    #[serde(default)]
-    limits: Vec<LimitFile>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LimitFile {
-    of: String,
-    per: String,
-    at_most: String,
-}
-
-/// A value for always, or several with the Mondays from which they are in force.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "must be true or false, or a list of { from, is }")]
-enum Switch {
-    Always(bool),
-    Dated(Vec<IsFrom>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct IsFrom {
-    from: Option<String>,
-    is: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "must be credits, or a list of { from, credits }")]
-enum Size {
-    Always(String),
-    Dated(Vec<SizeFrom>),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SizeFrom {
-    from: Option<String>,
-    credits: String,
-}
-
-/// A dated value of which each part was read; `none` is in force before the first date.
-fn dated<T: Copy + PartialEq>(
-    key: String,
-    none: T,
-    parts: Vec<(Option<String>, T)>,
-) -> Result<Dated<T>, CatalogError> {
-    let (mut first, mut then) = (None, Vec::new());
-    for (from, value) in parts {
-        match from {
-            None if first.is_none() && then.is_empty() => first = Some(value),
-            None => return Err(wrong(key, "only the first of a list may omit `from`")),
-            Some(from) => {
-                let monday = Day::parse(&from).map(Day::start);
-                let monday = monday.filter(|at| week(*at).start == *at);
-                let problem = format!("from {from}: must be a Monday such as \"2026-12-07\"");
-                then.push((monday.ok_or_else(|| wrong(key.clone(), problem))?, value));
-            }
-        }
-    }
-    if first.is_none() && then.is_empty() {
-        return Err(wrong(key, "must not be empty"));
-    }
-    let ordered = Dated::new(first.unwrap_or(none), then);
-    ordered.ok_or_else(|| wrong(key, "the dates must be in order"))
-}
-
-impl Switch {
-    /// Before its first date it has the opposite of the value from then on.
-    fn check(self, key: String) -> Result<Dated<bool>, CatalogError> {
-        match self {
-            Switch::Always(is) => Ok(Dated::always(is)),
-            Switch::Dated(parts) => {
-                let none = parts.first().is_some_and(|part| !part.is);
-                dated(key, none, parts.into_iter().map(|part| (part.from, part.is)).collect())
-            }
-        }
-    }
-}
-
-impl Size {
-    fn check(self, key: String) -> Result<Dated<Credits>, CatalogError> {
-        match self {
-            Size::Always(credits) => Ok(Dated::always(amount(key, &credits)?)),
-            Size::Dated(parts) => {
-                let read = |part: SizeFrom| match part.credits.as_str() {
-                    "0" => Ok((part.from, Credits::ZERO)),
-                    text => Ok((part.from, amount(key.clone(), text)?)),
-                };
-                let parts = parts.into_iter().map(read).collect::<Result<_, CatalogError>>()?;
-                dated(key.clone(), Credits::ZERO, parts)
-            }
-        }
-    }
 }
 
 #[derive(Deserialize)]
@@ -236,6 +135,7 @@ impl CatalogFile {
         let spending_in_debt = self.spending_in_debt.check("spending_in_debt".to_owned())?;
         let grant_limit = self.grant_limit.map(|limit| amount("grant_limit".to_owned(), &limit));
         let plans = self.plans.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
+        each_price_once(&plans)?;
         let actions =
             self.actions.into_iter().map(|(n, a)| a.check(n)).collect::<Result<_, _>>()?;
         let packs = self.packs.into_iter().map(|(n, p)| p.check(n)).collect::<Result<_, _>>()?;
@@ -253,52 +153,18 @@ impl CatalogFile {
     }
 }
 
-/// The limits of a plan for each subject of a kind.
-fn limits(
-    key: &str,
-    listed: Vec<LimitFile>,
-) -> Result<BTreeMap<(String, Per), Credits>, CatalogError> {
-    let mut limits = BTreeMap::new();
-    for (place, LimitFile { of, per, at_most }) in listed.into_iter().enumerate() {
-        let key = |field: &str| format!("{key}[{place}].{field}");
-        if !Subject::is_kind(&of) {
-            return Err(wrong(key("of"), "must be a kind of subjects, such as user or team"));
-        }
-        let window = Per::ALL.into_iter().find(|known| known.name() == per);
-        let window = window.ok_or_else(|| {
-            wrong(key("per"), format!("must be one of {}", Per::ALL.map(Per::name).join(", ")))
-        })?;
-        let at_most = match at_most.as_str() {
-            "0" => Credits::ZERO,
-            text => amount(key("at_most"), text)?,
-        };
-        if limits.insert((of, window), at_most).is_some() {
-            return Err(wrong(key("per"), "is repeated for the kind"));
+/// Whether each price at Stripe is of one plan.
+fn each_price_once(plans: &BTreeMap<String, Plan>) -> Result<(), CatalogError> {
+    let mut known = BTreeSet::new();
+    for (name, plan) in plans {
+        for price in &plan.stripe_prices {
+            if !known.insert(price) {
+                let key = format!("plans.{name}.stripe_prices");
+                return Err(wrong(key, format!("{price} is named twice")));
+            }
         }
     }
-    Ok(limits)
-}
-
-impl PlanFile {
-    fn check(self, name: String) -> Result<(String, Plan), CatalogError> {
-        let key = |field: &str| format!("plans.{name}.{field}");
-        let size = |field: &str, size: Option<Size>| match size {
-            Some(size) => size.check(key(field)),
-            None => Ok(Dated::always(Credits::ZERO)),
-        };
-        let ai = self.ai.check(key("ai"))?;
-        let weekly = size("weekly", self.weekly)?;
-        let monthly = size("monthly", self.monthly)?;
-        let limits = limits(&key("limits"), self.limits)?;
-        let plan = Plan { ai, weekly, monthly, limits };
-        let Plan { ai, weekly, monthly, .. } = &plan;
-        let changes = ai.changes().chain(weekly.changes()).chain(monthly.changes());
-        let grants = |at| !weekly.at(at).is_zero() || !monthly.at(at).is_zero();
-        if std::iter::once(Instant::EPOCH).chain(changes).any(|at| !ai.at(at) && grants(at)) {
-            return Err(wrong(key("ai"), "a plan without AI must not grant credits"));
-        }
-        Ok((name, plan))
-    }
+    Ok(())
 }
 
 impl ActionFile {
@@ -379,21 +245,4 @@ impl PackFile {
         let expires_after_months = self.expires_after_months;
         Ok((name, Pack { credits, price, expires_after_months }))
     }
-}
-
-fn yes() -> Switch {
-    Switch::Always(true)
-}
-
-fn wrong(key: impl Into<String>, problem: impl Into<String>) -> CatalogError {
-    CatalogError { key: key.into(), problem: problem.into() }
-}
-
-fn amount(key: String, text: &str) -> Result<Credits, CatalogError> {
-    text.parse().map_err(|e: CreditsError| wrong(key, e.to_string()))
-}
-
-fn is_name(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }

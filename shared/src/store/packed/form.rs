@@ -35,6 +35,11 @@ pub(super) const COUNTS: u8 = 2;
 /// subject, and that of the kind.
 pub(super) const PERS: u64 = 8;
 
+/// Flags beside the number of a status: the seats follow the anchor,
+pub(super) const SEATS: u8 = 0x40;
+/// and the plan that is due to come follows them.
+pub(super) const NEXT: u8 = 0x80;
+
 /// The permanent tags of [`EntryKind`](crate::domain::EntryKind). 0 is not a tag, so zeroed bytes
 /// are refused.
 pub(super) mod tag {

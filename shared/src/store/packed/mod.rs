@@ -105,9 +105,9 @@ pub fn pending_change(note: &PendingChange) -> Vec<u8> {
             w.grant(grant);
             w.instant(*at);
         }
-        PendingChange::Plan { plan, status, anchor, restart, at, entry } => {
+        PendingChange::Plan { terms, next, restart, at, entry } => {
             w.byte(1);
-            w.plan(plan, *status, *anchor);
+            w.plan(terms, next.as_ref());
             w.byte(u8::from(*restart));
             w.instant(*at);
             w.id(*entry);
@@ -131,9 +131,9 @@ pub fn read_pending_change(bytes: &[u8]) -> Result<PendingChange> {
     Reader::all(bytes, |r| match r.byte()? {
         0 => Ok(PendingChange::Grant { grant: r.grant()?, at: r.instant()? }),
         1 => {
-            let (plan, status, anchor) = r.plan()?;
+            let (terms, next) = r.plan()?;
             let (restart, at) = (r.flag()?, r.instant()?);
-            Ok(PendingChange::Plan { plan, status, anchor, restart, at, entry: r.id()? })
+            Ok(PendingChange::Plan { terms, next, restart, at, entry: r.id()? })
         }
         2 => {
             let (grant, cause) = (r.grant_id()?, r.cause()?);
@@ -195,7 +195,7 @@ pub fn read_whole_hold(bytes: &[u8]) -> Result<Held> {
 
 pub fn plan_state(plan_state: &PlanState) -> Vec<u8> {
     let mut w = Writer::default();
-    w.plan(&plan_state.plan, plan_state.status, plan_state.anchor);
+    w.plan(&plan_state.terms, plan_state.next.as_ref());
     w.id(plan_state.since);
     // The length of a week is fixed, so its start is enough.
     w.instant(plan_state.weekly.period.start);
@@ -218,15 +218,14 @@ pub fn plan_state(plan_state: &PlanState) -> Vec<u8> {
 
 pub fn read_standing(bytes: &[u8]) -> Result<PlanState> {
     Reader::all(bytes, |r| {
-        let (plan, status, anchor) = r.plan()?;
+        let (terms, next) = r.plan()?;
         let since = r.id()?;
         let (weekly, monthly) = (r.week()?, r.given()?);
         let (counted_from, counted_until) = (r.instant()?, r.instant()?);
         let filled_at = if r.0.is_empty() { None } else { Some(r.beside(counted_from)?) };
         let mut plan_state = PlanState {
-            plan,
-            status,
-            anchor,
+            terms,
+            next,
             since,
             weekly,
             monthly,

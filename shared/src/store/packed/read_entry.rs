@@ -102,8 +102,8 @@ impl Reader<'_> {
     fn entry_kind(&mut self, tag: u8, at: Instant) -> Result<EntryKind> {
         Ok(match tag {
             tag::OPENED => {
-                let (plan, status, anchor) = self.plan()?;
-                EntryKind::Opened { plan, status, anchor, moved: self.movements()? }
+                let (terms, None) = self.plan()? else { return Err(PackedError::Tag) };
+                EntryKind::Opened { terms, moved: self.movements()? }
             }
             tag::DEBIT => EntryKind::Debit { action: self.action()?, quantity: self.units()? },
             tag::HELD => {
@@ -140,8 +140,8 @@ impl Reader<'_> {
                 }
             }
             tag::PLAN_CHANGED => {
-                let (plan, status, anchor) = self.plan()?;
-                EntryKind::PlanChanged { plan, status, anchor }
+                let (terms, next) = self.plan()?;
+                EntryKind::PlanChanged { terms, next }
             }
             tag::FROZEN => EntryKind::Frozen,
             tag::UNFROZEN => EntryKind::Unfrozen,

@@ -1,6 +1,6 @@
 //! Packed bytes to values. The reader returns on any input.
 
-use super::form::{PackedError, Result};
+use super::form::{NEXT, PackedError, Result, SEATS};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::hold::{HeldAction, HeldCall, HeldFor};
 use crate::domain::limit::{Counter, HeldLimits, Limit, Per, Subject, Window};
@@ -8,8 +8,8 @@ use crate::domain::payment::Cause;
 use crate::domain::period::{Anchor, Day, Period, week};
 use crate::domain::usage::Used;
 use crate::domain::{
-    Credits, Debts, Grant, GrantId, GrantKind, Held, Instant, Movement, OperationId,
-    PeriodAllowance, Status,
+    Credits, Debts, Grant, GrantId, GrantKind, Held, Instant, Movement, NextPlan, OperationId,
+    PeriodAllowance, PlanTerms, Status,
 };
 
 pub(super) struct Reader<'a>(pub &'a [u8]);
@@ -110,11 +110,31 @@ impl Reader<'_> {
         String::from_utf8(bytes).map_err(|_| PackedError::Text)
     }
 
-    pub(super) fn plan(&mut self) -> Result<(String, Status, Anchor)> {
+    /// A status, and the flags beside it.
+    fn plan_status(&mut self) -> Result<(Status, u8)> {
+        let byte = self.byte()?;
+        let flags = byte & (SEATS | NEXT);
+        let status = Status::ALL.get(usize::from(byte - flags)).ok_or(PackedError::Tag)?;
+        Ok((*status, flags))
+    }
+
+    /// Terms, and what is due to come after them.
+    pub(super) fn plan(&mut self) -> Result<(PlanTerms, Option<NextPlan>)> {
         let plan = self.text()?;
-        let status = *Status::ALL.get(usize::from(self.byte()?)).ok_or(PackedError::Tag)?;
+        let (status, flags) = self.plan_status()?;
         let anchor = Day::from_days(self.narrow()?).map(Anchor).ok_or(PackedError::Number)?;
-        Ok((plan, status, anchor))
+        let seats = if flags & SEATS != 0 { self.narrow()? } else { 1 };
+        let terms = PlanTerms { plan, status, anchor, seats };
+        if flags & NEXT == 0 {
+            return Ok((terms, None));
+        }
+        let plan = self.text()?;
+        let (status, flags) = self.plan_status()?;
+        if flags != 0 {
+            return Err(PackedError::Tag);
+        }
+        let (seats, at) = (self.narrow()?, self.instant()?);
+        Ok((terms, Some(NextPlan { plan, status, seats, at })))
     }
 
     pub(super) fn kind(&mut self) -> Result<GrantKind> {

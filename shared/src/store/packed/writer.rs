@@ -1,14 +1,13 @@
 //! Values to packed bytes.
 
-use super::form::{ACTOR, HELD, KEY, MESSAGE, MORE, REASON, REFERENCE, USER, tag};
+use super::form::{ACTOR, HELD, KEY, MESSAGE, MORE, NEXT, REASON, REFERENCE, SEATS, USER, tag};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::entry::{By, Quantity};
 use crate::domain::payment::Cause;
-use crate::domain::period::Anchor;
 use crate::domain::usage::Used;
 use crate::domain::{
     Credits, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant, Movement,
-    OperationId, Status,
+    NextPlan, OperationId, PlanTerms, Status,
 };
 
 #[derive(Default)]
@@ -63,10 +62,28 @@ impl Writer {
         self.0.extend_from_slice(text.as_bytes());
     }
 
-    pub(super) fn plan(&mut self, plan: &str, status: Status, anchor: Anchor) {
+    fn plan_status(&mut self, status: Status, flags: u8) {
+        let number = Status::ALL.iter().position(|known| *known == status).unwrap_or_default();
+        self.byte(number as u8 | flags);
+    }
+
+    /// Terms, and what is due to come after them. One seat and nothing to come take no bytes.
+    pub(super) fn plan(&mut self, terms: &PlanTerms, next: Option<&NextPlan>) {
+        let PlanTerms { plan, status, anchor, seats } = terms;
         self.text(plan);
-        self.byte(Status::ALL.iter().position(|s| *s == status).unwrap_or_default() as u8);
+        let flags = [(*seats != 1, SEATS), (next.is_some(), NEXT)];
+        let flags = flags.iter().filter(|(is, _)| *is).map(|(_, flag)| flag).sum();
+        self.plan_status(*status, flags);
         self.number(u64::from(anchor.0.days()));
+        if *seats != 1 {
+            self.number(u64::from(*seats));
+        }
+        if let Some(NextPlan { plan, status, seats, at }) = next {
+            self.text(plan);
+            self.plan_status(*status, 0);
+            self.number(u64::from(*seats));
+            self.instant(*at);
+        }
     }
 
     pub(super) fn kind(&mut self, kind: GrantKind) {
@@ -231,8 +248,8 @@ impl Writer {
             self.limited(entry, user.as_deref());
         }
         match &entry.kind {
-            EntryKind::Opened { plan, status, anchor, moved } => {
-                self.plan(plan, *status, *anchor);
+            EntryKind::Opened { terms, moved } => {
+                self.plan(terms, None);
                 self.movements(moved);
             }
             EntryKind::Debit { action, quantity } => {
@@ -327,7 +344,7 @@ impl Writer {
                 self.measured(&fields.0);
             }
             EntryKind::Unknown { fields, .. } => self.measured(fields),
-            EntryKind::PlanChanged { plan, status, anchor } => self.plan(plan, *status, *anchor),
+            EntryKind::PlanChanged { terms, next } => self.plan(terms, next.as_ref()),
             EntryKind::Frozen | EntryKind::Unfrozen => {}
         }
     }

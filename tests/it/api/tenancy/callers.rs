@@ -12,7 +12,6 @@ use shared::domain::OperationId;
 use shared::domain::instant::Span;
 use shared::secrets::Secret;
 use shared::session::{Scope, Session};
-use shared::stripe::StripeAccount;
 use shared::token::{Audience, Keys};
 
 use crate::support::shop::Shop;
@@ -181,7 +180,6 @@ impl Stage {
         let functions = &self.shop.stack.functions;
         let context = functions.context();
         let secret = Secret::fixed(WEBHOOK_SECRET);
-        let stripe = StripeAccount::Client(functions.stripe().clone());
         // Boxed, as in the routes: a test's stack may not have room for all of them.
         let response: Pin<Box<dyn Future<Output = Response<Body>>>> = match function {
             "debit" => Box::pin(debit::handle(context, request)),
@@ -189,7 +187,7 @@ impl Stage {
             "page" => Box::pin(page::handle(context, request)),
             "accounts" => Box::pin(accounts::handle(context, request)),
             "checkout" => Box::pin(checkout::handle(context, functions.stripe(), request)),
-            "webhook" => Box::pin(webhook::handle(context, &stripe, &secret, request)),
+            "webhook" => Box::pin(webhook::handle(context, functions.stripe(), &secret, request)),
             other => panic!("no tenancy is known of {other}"),
         };
         let response = acting_as(function, response).await;

@@ -7,9 +7,10 @@ use shared::domain::limit::{Counted, Per, Subject, Window};
 use shared::domain::meters::{MAX_COUNT, Meter, Meters};
 use shared::domain::payment::Cause;
 use shared::domain::period::{Anchor, Day, Period};
+use shared::domain::plan_terms::MAX_SEATS;
 use shared::domain::{
     Credits, Debt, DebtChange, Debts, Entry, EntryKind, Grant, GrantId, GrantKind, Instant,
-    Movement, OperationId, Status,
+    Movement, NextPlan, OperationId, PlanTerms, Status,
 };
 
 pub(super) const DAY_MS: i64 = 86_400_000;
@@ -97,7 +98,6 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
             .prop_map(|(action, model)| (action, model.filter(|_| action.is_some())))
     };
     let grants = prop::collection::vec(grant(), 0..4);
-    let anchor = Anchor(Day::parse("2026-01-31").expect("a day"));
     let operations = prop::collection::vec(operation(), 0..3);
     let kind = prop_oneof![
         bought().prop_map(|(action, quantity)| EntryKind::Debit { action, quantity }),
@@ -151,13 +151,9 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
                 EntryKind::Refunded { debit, credits, action, model, of, moved, unowed }
             }
         ),
-        moved().prop_map(move |moved| EntryKind::Opened {
-            plan: "pro".to_owned(),
-            status: Status::Active,
-            anchor,
-            moved,
-        }),
-        Just(EntryKind::PlanChanged { plan: "free".to_owned(), status: Status::PastDue, anchor }),
+        (terms(), moved()).prop_map(|(terms, moved)| EntryKind::Opened { terms, moved }),
+        (terms(), prop::option::of(next_plan()))
+            .prop_map(|(terms, next)| EntryKind::PlanChanged { terms, next }),
         Just(EntryKind::Frozen),
         Just(EntryKind::Unfrozen),
     ];
@@ -200,6 +196,24 @@ pub(super) fn entry() -> impl Strategy<Value = Entry> {
 fn subject() -> impl Strategy<Value = Subject> {
     prop_oneof!["user:[ab]", "[a-z][a-z0-9]{0,15}:[a-zA-Zäöü :]{1,21}"]
         .prop_map(|text| text.parse().expect("a subject"))
+}
+
+pub(super) fn terms() -> impl Strategy<Value = PlanTerms> {
+    (prop::sample::select(Status::ALL.to_vec()), 1..=31_u32, 1..=MAX_SEATS).prop_map(
+        |(status, day, seats)| {
+            let anchor = Anchor(Day::parse(&format!("2026-01-{day:02}")).expect("a day"));
+            PlanTerms { plan: "pro".to_owned(), status, anchor, seats }
+        },
+    )
+}
+
+pub(super) fn next_plan() -> impl Strategy<Value = NextPlan> {
+    (terms(), instant(90)).prop_map(|(PlanTerms { plan, status, seats, .. }, at)| NextPlan {
+        plan,
+        status,
+        seats,
+        at,
+    })
 }
 
 fn per() -> impl Strategy<Value = Per> {

@@ -280,7 +280,7 @@ async fn operate(
 
 fn plan_request(plan: &str, anchor: Option<&str>) -> PlanRequest {
     let anchor = anchor.map(|day| Anchor(Day::parse(day).expect("a day")));
-    PlanRequest { plan: Some(plan.to_owned()), status: None, anchor, restart: false }
+    PlanRequest { anchor, ..PlanRequest::of(plan) }
 }
 
 async fn balance(context: &Context, catalog: &Catalog, account: &AccountId) -> Reply {
