@@ -1,9 +1,10 @@
 //! `audit`: recomputes every account from its entries, and shows its progress.
 
-use ::audit::{AuditProgress, AuditReport, SCAN_SEGMENTS, StripeAccount, report};
+use ::audit::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
+use shared::stripe::StripeAccount;
 
 use crate::bar;
 

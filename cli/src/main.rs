@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use ::audit::StripeAccount;
 use clap::{CommandFactory as _, Parser as _};
 use cli::api::Api;
 use cli::command::{self, asked, connect_stripe, dead_letters, examine};
@@ -19,7 +18,7 @@ use cli::{
 use serde_json::json;
 use shared::context::Context;
 use shared::domain::AccountId;
-use shared::stripe::Stripe;
+use shared::stripe::{Stripe, StripeAccount};
 use shared::telemetry;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;

@@ -309,6 +309,7 @@ impl Repair<'_> {
                 lists: None,
                 customer: None,
                 change: None,
+                auto: Vec::new(),
             };
             let outcome = store.commit(&change.write()).await?;
             return Ok(matches!(outcome, Outcome::Done(_)));

@@ -1,13 +1,12 @@
 //! `restore`: restores both tables to a moment, repairs them, and says how to point the stack at
 //! them. Every step can be run again: it continues where it was interrupted.
 
-use ::audit::StripeAccount;
 use shared::config::Config;
 use shared::context::{Context, StartError};
 use shared::domain::Instant;
 use shared::domain::instant::Span;
 use shared::store::{Store, StoreError, TableKind, Tables};
-use shared::stripe::Stripe;
+use shared::stripe::{Stripe, StripeAccount};
 
 use crate::audit;
 use crate::repair::{self, Done, RepairError};

@@ -76,6 +76,7 @@ impl Mappings {
             bus: bus.clone(),
             aside,
             debits: template.default_of("AnnounceDebits") == "true",
+            stripe: None,
         };
         Mappings {
             mappings: Arc::new(template.mappings()),
@@ -106,7 +107,9 @@ impl Mappings {
 
     /// The same, with a Stripe to reconcile with.
     pub fn with_stripe(self, stripe: Stripe) -> Mappings {
-        Mappings { stripe: Some(stripe), ..self }
+        let account = Some(shared::stripe::StripeAccount::Client(stripe.clone()));
+        let relay = relay::RelayContext { stripe: account, ..self.relay };
+        Mappings { stripe: Some(stripe), relay, ..self }
     }
 
     /// Delivers writes and messages and runs the schedule, until the process ends.
@@ -199,7 +202,7 @@ impl Mappings {
 
     pub fn audit(&self) -> ::audit::AuditContext {
         let (context, queue) = (self.recharge.context.clone(), self.audits.clone());
-        let stripe = self.stripe.clone().map(::audit::StripeAccount::Client);
+        let stripe = self.stripe.clone().map(shared::stripe::StripeAccount::Client);
         ::audit::AuditContext { context, queue, stripe }
     }
 

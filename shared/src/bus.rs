@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{self, ConfigError};
 use crate::context;
-use crate::decide::announce::{About, Event};
+use crate::decide::announce::{About, AutoNews, Event};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::limit::Counted;
 use crate::domain::{Catalog, Credits, Instant, NextPlan, PlanTerms};
@@ -186,6 +186,14 @@ pub fn detail(event: &Event, catalog: &Catalog) -> Value {
             limited["required"] = json!(required);
             limited
         }
+        About::AutoTopUp(AutoNews::Done { order, pack, credits, price }) => json!({
+            "order": order, "pack": pack, "credits": credits, "price_minor": price.minor,
+            "currency": price.currency,
+        }),
+        About::AutoTopUp(AutoNews::Failed { order, reason }) => {
+            json!({ "order": order, "reason": reason })
+        }
+        About::AutoTopUp(AutoNews::Off { reason }) => json!({ "reason": reason }),
     };
     if let Value::Object(about) = about {
         detail.extend(about);

@@ -8,9 +8,11 @@ use shared::command::payment::{NoticeOutcome, OrderUpdate};
 use shared::command::{self, Make};
 use shared::context::Context;
 use shared::decide::{AccountWrite, Made, directory, grant, open, payment, plan};
+use shared::domain::auto_top_up::OffReason;
 use shared::domain::payment::{Decided, State, Verdict};
 use shared::domain::subscription::SubscriptionId;
 use shared::domain::{Account, AccountId, AccountState, Catalog, KeySpace, Refusal};
+use shared::http::auto_top_up::{Beside, auto_top_up};
 use shared::http::cursor::PaymentList;
 use shared::http::request::Once;
 use shared::http::{self, Call, Problem};
@@ -52,6 +54,19 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         }
         ("PUT", ["v1", "me", "limits", subject]) => set_my_limit(context, call, subject).await,
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
+        ("GET", ["v1", "accounts", account, "auto-top-up"]) => {
+            let id = call.account(account)?;
+            query::account(context, &id).await?;
+            let auto = context.store.auto_top_up(&id).await?;
+            Ok(auto_top_up(auto.as_ref(), Beside::default(), context.clock.now()))
+        }
+        ("DELETE", ["v1", "accounts", account, "auto-top-up"]) => {
+            let id = call.account(account)?;
+            call.stop_auto_top_up()?;
+            query::account(context, &id).await?;
+            let off = command::auto_top_up::switch_off(context, &id, OffReason::Operator).await?;
+            Ok(auto_top_up(off.as_ref(), Beside::default(), context.clock.now()))
+        }
         ("GET", ["v1", "accounts", account, "payments"]) => {
             payments_of(context, call, account).await
         }

@@ -26,6 +26,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shared::context::Context;
 use shared::queue::Queue;
+use shared::stripe::StripeAccount;
 
 pub use account::account;
 pub use difference::{Difference, Kind};
@@ -33,7 +34,6 @@ pub use directory::directory_difference;
 pub use part::{AuditPart, AuditPartError, AuditWork};
 pub use payment::{AuditError, kept, of_stripe, told};
 pub use report::{AuditProgress, AuditReport, SCAN_SEGMENTS, report};
-pub use stripe::StripeAccount;
 pub use subscription::subscriptions;
 pub use walk::{ScanPosition, Walk, Walked, accounts, orphans, walk};
 
@@ -121,10 +121,12 @@ async fn part(surroundings: &AuditContext, record: &Value, left: Duration) -> Re
             (found, place.map(|place| AuditWork::Orphans { after: Some(place) }))
         }
         AuditWork::Stripe => match stripe {
-            Some(stripe) => match tokio::time::timeout_at(until, stripe.compare(context)).await {
-                Ok(found) => (found?, None),
-                Err(_) => (vec![StripeAccount::out_of_time()], None),
-            },
+            Some(stripe) => {
+                match tokio::time::timeout_at(until, stripe::compare(stripe, context)).await {
+                    Ok(found) => (found?, None),
+                    Err(_) => (vec![stripe::out_of_time()], None),
+                }
+            }
             None => (Vec::new(), None),
         },
     };

@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use audit::{AuditContext, StripeAccount};
+use audit::AuditContext;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::Value;
 use shared::clock::Clock;
 use shared::context::{Context, named_secret};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
+use shared::stripe::StripeAccount;
 use shared::telemetry::{
     self,
     correlation::{Correlation, during},

@@ -4,8 +4,10 @@ use serde::Serialize;
 use shared::context::Context;
 use shared::domain::AccountId;
 use shared::store::StoreError;
+use shared::stripe::StripeAccount;
 
-use crate::{Difference, StripeAccount, Walk, Walked, account, orphans, walk};
+use crate::stripe::compare;
+use crate::{Difference, Walk, Walked, account, orphans, walk};
 
 /// The number of segments in which the table is walked: in parallel by the function, one after the
 /// other by hand.
@@ -48,7 +50,7 @@ pub async fn report(
         },
     };
     if let Some(stripe) = stripe {
-        let mut found = stripe.compare(context).await?;
+        let mut found = compare(stripe, context).await?;
         // A difference without an account may be about any of them.
         found.retain(|found| only.is_none_or(|id| found.account.as_ref().is_none_or(|a| a == id)));
         report.differences.extend(found);

@@ -1,49 +1,36 @@
-//! The Stripe account with which an audit compares payments.
+//! The comparison of payments with a Stripe account.
 
 use shared::context::Context;
-use shared::secrets::Secret;
 use shared::store::StoreError;
-use shared::stripe::Stripe;
+use shared::stripe::{Stripe, StripeAccount};
 
 use crate::difference::{Difference, Kind};
 use crate::payment::{AuditError, of_stripe};
 use crate::subscription::subscriptions;
 
-/// A Stripe account, by a client or by the secret that has its key.
-#[derive(Clone, Debug)]
-pub enum StripeAccount {
-    Client(Stripe),
-    /// Read when payments are compared, not before: without it the ledger is audited all the same.
-    Key(Secret),
+/// Compares the payments of the last days with Stripe. If Stripe or its key cannot be asked, that
+/// is a difference: the payments are not known to be right.
+///
+/// # Errors
+/// [`StoreError`] if the tables do not answer.
+pub(crate) async fn compare(
+    stripe: &StripeAccount,
+    context: &Context,
+) -> Result<Vec<Difference>, StoreError> {
+    let compared = match stripe.client(context.clock.now()).await {
+        Ok(stripe) => both(context, &stripe).await,
+        Err(error) => Err(error.into()),
+    };
+    match compared {
+        Ok(found) => Ok(found),
+        Err(AuditError::Stripe(error)) => Ok(vec![not_compared(error.to_string())]),
+        Err(AuditError::Store(error)) => Err(error),
+    }
 }
 
-impl StripeAccount {
-    /// Compares the payments of the last days with Stripe. If Stripe or its key cannot be asked,
-    /// that is a difference: the payments are not known to be right.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the tables do not answer.
-    pub async fn compare(&self, context: &Context) -> Result<Vec<Difference>, StoreError> {
-        let compared = match self {
-            StripeAccount::Client(stripe) => both(context, stripe).await,
-            StripeAccount::Key(key) => {
-                match Stripe::by_secret(key.clone(), None, context.clock.now()).await {
-                    Ok(stripe) => both(context, &stripe).await,
-                    Err(error) => Err(error.into()),
-                }
-            }
-        };
-        match compared {
-            Ok(found) => Ok(found),
-            Err(AuditError::Stripe(error)) => Ok(vec![not_compared(error.to_string())]),
-            Err(AuditError::Store(error)) => Err(error),
-        }
-    }
-
-    /// The difference of an audit whose time was over before all payments were compared.
-    pub fn out_of_time() -> Difference {
-        not_compared("more payments than one invocation compares".to_owned())
-    }
+/// The difference of an audit whose time was over before all payments were compared.
+pub(crate) fn out_of_time() -> Difference {
+    not_compared("more payments than one invocation compares".to_owned())
 }
 
 /// The differences of payments and of subscriptions.

@@ -1,13 +1,17 @@
-//! Checkout: a customer buys a pack of credits, begins a top-up plan or subscribes to a plan, without
-//! talking to anyone.
+//! Checkout: a customer buys packs of credits, by hand or when few are left, begins a top-up plan or
+//! subscribes to a plan, without talking to anyone.
 
 use lambda_http::{Body, Request, Response};
-use shared::command::{self, order, topup};
+use shared::command::auto_top_up::Asked;
+use shared::command::{self, auto_top_up, order, topup};
 use shared::context::Context;
 use shared::decide::Field;
+use shared::decide::auto_top_up::words;
+use shared::domain::auto_top_up::{OffReason, State as AutoState};
 use shared::domain::payment::State;
 use shared::domain::{CheckoutRequest, Refusal};
 use shared::failure::Failure;
+use shared::http::auto_top_up::{Beside, auto_top_up as shown};
 use shared::http::payment::{checkout, checkouts as listed, ordered, packs};
 use shared::http::topup::{begun, topups};
 use shared::http::{self, Call, Problem, subscription};
@@ -17,7 +21,7 @@ use shared::session::Scope;
 use shared::stripe::Stripe;
 
 /// Answers `GET /v1/me/packs` and the routes of `/v1/me/checkouts`, `/v1/me/subscriptions`,
-/// `/v1/me/portal` and `/v1/me/topup-plans`.
+/// `/v1/me/portal`, `/v1/me/topup-plans` and `/v1/me/auto-top-up`.
 pub async fn handle(context: &Context, stripe: &Stripe, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     call.shared(http::answer(context, &call, route(context, stripe, &call)).await)
@@ -52,6 +56,14 @@ async fn route(
         }
         ("GET", ["v1", "me", "topup-plans"]) => list_topups(context, stripe, call).await,
         ("POST", ["v1", "me", "topup-plans"]) => begin_topup(context, stripe, call).await,
+        ("GET", ["v1", "me", "auto-top-up"]) => show_auto(context, call).await,
+        ("PUT", ["v1", "me", "auto-top-up"]) => set_auto(context, stripe, call).await,
+        ("DELETE", ["v1", "me", "auto-top-up"]) => {
+            let account = call.customer(context, Scope::Buy).await?.account;
+            call.stop_auto_top_up()?;
+            let off = auto_top_up::switch_off(context, &account, OffReason::Customer).await?;
+            Ok(shown(off.as_ref(), Beside::default(), context.clock.now()))
+        }
         ("OPTIONS", path) if path.get(1) == Some(&"me") => call.preflight(),
         _ => Err(call.no_route()),
     }
@@ -143,4 +155,38 @@ async fn begin_topup(
         failure => failure.into(),
     })?;
     Ok(begun(&name, &url))
+}
+
+/// The state of the account's auto top-up; with a setting in the query, the words to consent to.
+async fn show_auto(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
+    let account = call.customer(context, Scope::View).await?.account;
+    let proposed = call.proposed_auto_top_up()?;
+    let catalog = context.catalog().await;
+    let consent_words = proposed.map(|terms| words(&terms, &catalog)).transpose()?;
+    let auto = context.store.auto_top_up(&account).await?;
+    let beside = Beside { consent_words: consent_words.as_deref(), url: None };
+    Ok(shown(auto.as_ref(), beside, context.clock.now()))
+}
+
+/// Keeps the consent, and asks Stripe for the page that saves a card, if one is needed.
+async fn set_auto(
+    context: &Context,
+    stripe: &Stripe,
+    call: &Call<'_>,
+) -> Result<Response<Body>, Problem> {
+    let session = call.customer(context, Scope::Buy).await?;
+    let (terms, words) = call.set_auto_top_up()?;
+    let (account, by, live) = (session.account, session.subject, stripe.is_live());
+    let asked = Asked { terms, words, by, return_url: session.return_url, live };
+    let catalog = context.catalog().await;
+    let auto = auto_top_up::set(context, &catalog, &account, &asked).await?;
+    let mut url = None;
+    if auto.state == AutoState::NeedsCard {
+        let customer = context.store.customer(&account, &asked.by, live).await?;
+        let now = context.clock.now();
+        let page = stripe.card_page(&account, &auto.consent, customer.as_deref(), now).await;
+        url = Some(page.map_err(|error| Problem::stripe(&error))?);
+    }
+    let beside = Beside { url: url.as_deref(), consent_words: None };
+    Ok(shown(Some(&auto), beside, context.clock.now()))
 }

@@ -10,10 +10,10 @@ mod report;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use shared::command;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::command::subscription::{self, SubscriptionOutcome, SubscriptionUpdate};
 use shared::command::topup::{self, InvoiceOutcome};
+use shared::command::{self, auto_top_up};
 use shared::context::Context;
 use shared::decide::{UnreadEvent, reconcile};
 use shared::domain::instant::Span;
@@ -98,6 +98,28 @@ pub async fn compare(
     Ok(report)
 }
 
+/// Asks Stripe about the orders of auto top-up whose outcome nothing has told, and orders again
+/// where a new month allows it. Returns how many accounts it looked at.
+///
+/// # Errors
+/// [`ReconcileError`]: run it again.
+pub async fn look(context: &Context, stripe: &Stripe) -> Result<usize, ReconcileError> {
+    let due = auto_top_up::due(context).await?;
+    let mut failed = None;
+    for account in &due {
+        match auto_top_up::look(context, stripe, account).await {
+            Ok(()) => {}
+            // A broken account does not stop the others.
+            Err(Failure::Store(error)) if error.is_of_one_account() => {
+                let account = account.as_str();
+                tracing::error!(account, %error, "an auto top-up cannot be read");
+            }
+            Err(failure) => failed = Some(ReconcileError::Failed(failure)),
+        }
+    }
+    failed.map_or(Ok(due.len()), Err)
+}
+
 /// Applies a page. Returns the id of its last one, if the list goes on after it.
 async fn read_page(
     context: &Context,
@@ -149,6 +171,7 @@ async fn read_page(
             false => Ok(of_object(stripe, one, report)),
         };
         let done = match said {
+            Ok(Some(Said::CardSaved(intent))) => card_saved(context, stripe, &intent).await,
             Ok(Some(Said::Payment(notice))) => take_notice(context, &notice, id, report).await,
             Ok(Some(Said::Subscription(of))) if !asked.insert(of.clone()) => Ok(()),
             Ok(Some(Said::Subscription(of))) => {
@@ -163,6 +186,22 @@ async fn read_page(
         failed = failed.or(done.err());
     }
     failed.map_or(Ok(last), Err)
+}
+
+/// Switches an auto top-up on whose page is done.
+async fn card_saved(
+    context: &Context,
+    stripe: &Stripe,
+    intent: &str,
+) -> Result<(), ReconcileError> {
+    match stripe.saved_card(intent, context.clock.now()).await {
+        Ok(Some(saved)) => {
+            let saved = auto_top_up::card_saved(context, &saved).await;
+            saved.map_err(ReconcileError::Failed)
+        }
+        Ok(None) | Err(StripeError::Missing(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The notice of an event. None: it changes nothing, or cannot be read; then it is kept.

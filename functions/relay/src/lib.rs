@@ -3,7 +3,7 @@
 //! A record of a segment starts the rollup of its days. The record only wakes it up: the rollup
 //! reads the table. A record of a limit that was reached, or of an account, is announced on the bus,
 //! from the record alone; and if the account's plan, status, gate or debt changed, its row in the
-//! directory says so.
+//! directory says so. If fewer credits are left than its auto top-up allows, a pack is bought.
 //!
 //! A record that can never be processed, because it cannot be read, goes to the dead-letter queue
 //! and counts as processed: if it were returned, it would block the records after it. A record that
@@ -19,10 +19,13 @@ use lambda_runtime::Error;
 use serde_json::{Value, json};
 use shared::command::{self, directory};
 use shared::decide::announce::{self, About, Event};
+use shared::decide::auto_top_up;
 use shared::decide::directory::changed;
+use shared::domain::auto_top_up::Crossing;
 use shared::domain::{AccountId, AccountState, Seq};
+use shared::failure::Failure;
 use shared::metrics::{Metric, Of};
-use shared::store::{read_image, read_keys, read_reached};
+use shared::store::{read_auto_top_up, read_image, read_keys, read_reached};
 
 pub use context::RelayContext;
 
@@ -33,9 +36,9 @@ const MAX_BYTES: usize = 200_000;
 enum Record {
     /// Roll up the segments of this account.
     Segment(AccountId),
-    /// Announce these, in this order, and record this state in the directory. The version is that
-    /// of the newest catalog that an entry names.
-    Account(Vec<Event>, Option<Changed>, u32),
+    /// Announce these, in this order, record this state in the directory, and buy a pack where this
+    /// crossing needs one. The version is that of the newest catalog that an entry names.
+    Account(Vec<Event>, Option<Changed>, Option<(AccountId, Crossing)>, u32),
 }
 
 /// The state of an account after a change of it, and the number of its latest entry.
@@ -56,15 +59,22 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     };
     let (mut failed, mut unreadable) = (BTreeSet::new(), Vec::new());
     let mut segments: BTreeMap<AccountId, usize> = BTreeMap::new();
-    let mut states = BTreeMap::new();
+    let (mut states, mut crossings) = (BTreeMap::new(), Crossings::default());
     let (mut events, mut newest) = (Vec::new(), 0);
     for (place, record) in records.iter().enumerate() {
         match read(record) {
             Ok(Record::Segment(account)) => {
                 segments.entry(account).or_insert(place);
             }
-            Ok(Record::Account(written, changed, version)) => {
+            Ok(Record::Account(written, changed, crossing, version)) => {
                 newest = newest.max(version);
+                if let Some((account, crossing)) = crossing {
+                    // The first of a batch, unless a later one crosses anew.
+                    let known = crossings.entry(account).or_insert((place, crossing));
+                    if crossing.fresh && !known.1.fresh {
+                        *known = (place, crossing);
+                    }
+                }
                 // The stream is in the order of the entries: the latest of a batch is enough.
                 if let Some(changed) = changed {
                     states.insert(changed.account.clone(), (place, changed));
@@ -106,6 +116,7 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
     let metrics = &surroundings.context.metrics;
     metrics.add(Metric::EventsAnnounced, (events.len() - refused.len()) as u64);
     failed.extend(refused.into_iter().map(|refused| places[refused]));
+    failed.extend(buy(surroundings, crossings).await);
     // Records after the first failed one come again, and an unreadable one goes to the queue then.
     let first = failed.first().copied().unwrap_or(records.len());
     for (place, error) in unreadable.into_iter().filter(|(place, _)| *place < first) {
@@ -126,6 +137,43 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
         response.batch_item_failures.push(failure);
     }
     Ok(serde_json::to_value(response)?)
+}
+
+/// The accounts of a batch that may need a pack, each with its crossing and the place of the record.
+type Crossings = BTreeMap<AccountId, (usize, Crossing)>;
+
+/// Buys packs. Returns the place of the first record whose crossing could not be looked at.
+async fn buy(surroundings: &RelayContext, crossings: Crossings) -> Option<usize> {
+    let (context, mut crossings) = (&surroundings.context, Vec::from_iter(crossings));
+    crossings.sort_by_key(|(_, (place, _))| *place);
+    for (account, (place, crossing)) in crossings {
+        let bought = match &surroundings.stripe {
+            None => continue,
+            Some(stripe) => match stripe.client(context.clock.now()).await {
+                Ok(stripe) => {
+                    command::auto_top_up::crossed(context, &stripe, &account, &crossing).await
+                }
+                Err(error) => {
+                    let account = account.as_str();
+                    tracing::error!(account, %error, "no key for auto top-up; retrying");
+                    return Some(place);
+                }
+            },
+        };
+        match bought {
+            Err(Failure::Store(error)) if error.is_of_one_account() => {
+                let account = account.as_str();
+                tracing::error!(account, %error, "an auto top-up cannot be read");
+            }
+            Err(error) => {
+                let account = account.as_str();
+                tracing::error!(account, ?error, "auto top-up was not looked at; retrying");
+                return Some(place);
+            }
+            Ok(()) => {}
+        }
+    }
+    None
 }
 
 /// Sends a record to the dead-letter queue, without its images if it is too large with them.
@@ -152,14 +200,18 @@ async fn set_aside(surroundings: &RelayContext, record: &Value, error: String) -
 fn read(record: &Value) -> Result<Record, Error> {
     let record: EventRecord = serde_json::from_value(record.clone())?;
     if let Some(account) = read_keys(record.change.keys)? {
-        return Ok(match read_reached(record.change.new_image)? {
-            Some(first) => Record::Account(vec![announce::limit_reached(first)], None, 0),
+        let image = record.change.new_image;
+        if let Some(auto) = read_auto_top_up(image.clone())? {
+            return Ok(Record::Account(announce::auto_top_up(&auto), None, None, 0));
+        }
+        return Ok(match read_reached(image)? {
+            Some(first) => Record::Account(vec![announce::limit_reached(first)], None, None, 0),
             None => Record::Segment(account),
         });
     }
     if record.change.new_image.is_empty() {
         // An account that was removed announces nothing.
-        return Ok(Record::Account(Vec::new(), None, 0));
+        return Ok(Record::Account(Vec::new(), None, None, 0));
     }
     let after = read_image(record.change.new_image)?;
     let before = match record.change.old_image.is_empty() {
@@ -169,5 +221,8 @@ fn read(record: &Value) -> Result<Record, Error> {
     let changed = changed(before.as_ref(), &after);
     let changed = changed.map(|state| Changed { account: after.id.clone(), state, seq: after.seq });
     let version = after.recent.iter().map(|entry| entry.catalog).max().unwrap_or(0);
-    Ok(Record::Account(announce::written(before.as_ref(), &after), changed, version))
+    let events = announce::written(before.as_ref(), &after);
+    let crossing = auto_top_up::crossing(before.as_ref(), &after);
+    let crossing = crossing.map(|crossing| (after.id.clone(), crossing));
+    Ok(Record::Account(events, changed, crossing, version))
 }

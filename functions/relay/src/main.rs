@@ -6,9 +6,10 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
-use shared::context::Context;
+use shared::context::{Context, named_secret};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
+use shared::stripe::StripeAccount;
 use shared::telemetry::{
     self,
     correlation::{Correlation, during},
@@ -21,7 +22,8 @@ async fn main() -> Result<(), Error> {
     let debits = required("ANNOUNCE_DEBITS")? == "true";
     let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
     let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
-    let surroundings = RelayContext { context, bus, aside, debits };
+    let stripe = named_secret("STRIPE_KEY_ARN").await.map(StripeAccount::Key);
+    let surroundings = RelayContext { context, bus, aside, debits, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let answered = relay::answer(&surroundings, event.payload);
         during(Correlation::of(&event.context.request_id), answered).await

@@ -4,6 +4,7 @@
 //! that arrives twice has the effect of one.
 
 use lambda_http::{Body, Request, Response};
+use shared::command::auto_top_up;
 use shared::command::payment::{self, KeepOutcome, NoticeOutcome, OrderUpdate};
 use shared::command::subscription::{self, SubscriptionOutcome};
 use shared::command::topup::{self, InvoiceOutcome};
@@ -66,6 +67,17 @@ async fn take_event(
         // An event that changes nothing.
         None => Outcome::Ignored,
         Some(Said::Payment(notice)) => outcome(payment::take_notice(context, &notice, true).await?),
+        Some(Said::CardSaved(intent)) => {
+            let saved = stripe.saved_card(&intent, context.clock.now()).await;
+            match saved.map_err(Failure::Stripe)? {
+                Some(saved) => {
+                    correlation::account(&saved.account);
+                    auto_top_up::card_saved(context, &saved).await?;
+                    Outcome::Applied
+                }
+                None => Outcome::Ignored,
+            }
+        }
         Some(Said::Subscription(id)) => match subscription::follow(context, stripe, &id).await {
             Ok(outcome) => followed(outcome, &id)?,
             Err(Failure::Stripe(StripeError::Unreadable(problem))) => {

@@ -1,9 +1,9 @@
 //! Plays the scenes through the routes, and checks that each step ends as it must.
 
-use audit::StripeAccount;
 use lambda_http::Body;
 use serde_json::Value;
 use shared::domain::Instant;
+use shared::stripe::StripeAccount;
 
 use super::door::{Came, Door, Error, expect};
 use super::scenes::{ACCOUNT, Do, SCENES, Sent};

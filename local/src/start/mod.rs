@@ -8,11 +8,11 @@ pub mod editor;
 mod known;
 mod lasting;
 
-use audit::StripeAccount;
 use lambda_http::{Body, Request, Response};
 use serde_json::{Value, json};
 use shared::domain::AccountId;
 use shared::http::{Problem, path};
+use shared::stripe::StripeAccount;
 
 pub use self::known::Start;
 use crate::reply::reply;

@@ -3,6 +3,7 @@
 //! Every loop here is bounded, waits before it repeats a try, and ends with a known outcome or with
 //! an error that says that the outcome is not known.
 
+pub mod auto_top_up;
 mod batches;
 pub mod directory;
 pub mod limit;

@@ -117,7 +117,8 @@ pub(super) async fn together(
                 Ok(Outcome::Done(Some(after))) => {
                     let made: Vec<OperationId> = chosen.iter().map(|attempt| attempt.id).collect();
                     let by = (run.catalog, now);
-                    let refused = batch::left_out(&attempts, &made, &after.account, by, route);
+                    let mut refused = batch::left_out(&attempts, &made, &after.account, by, route);
+                    tell_auto(run, &after.account, each_mut(&mut refused)).await;
                     record(run, &mut members, &made, &after.account)?;
                     if members.iter().any(Member::counts) {
                         run.context.limit_terms.saw(&after.account, run.catalog, now);
@@ -152,13 +153,16 @@ pub(super) async fn together(
             }
             Next::Refuse(refusal) => match refused.filter(|_| mode == Mode::Each) {
                 None => {
+                    let mut refusal = refusal;
                     if let Some(account) = refused {
                         record_reached(run, [&refusal], account, now).await;
+                        tell_auto(run, account, vec![&mut refusal]).await;
                     }
                     return Err(run.refuse(refusal).into());
                 }
                 Some(account) => match batch::all_refused(&attempts, account, run.catalog, now) {
-                    Some(refused) => {
+                    Some(mut refused) => {
+                        tell_auto(run, account, each_mut(&mut refused)).await;
                         let refusals = refused.iter().map(|(_, refusal)| refusal);
                         record_reached(run, refusals, account, now).await;
                         refuse(run, &mut members, refused)?;
@@ -216,6 +220,29 @@ async fn name_subjects(run: &Run<'_>, account: &Account, made: &[OperationId]) {
         let put = Write::row(RowWrite::Put(row, Expect::Any));
         if run.context.store.commit(&put).await.is_err() {
             return;
+        }
+    }
+}
+
+fn each_mut(refused: &mut [(OperationId, Refusal)]) -> Vec<&mut Refusal> {
+    refused.iter_mut().map(|(_, refusal)| refusal).collect()
+}
+
+/// Says of refusals for lack of credits that more are being bought, if that is so. An account without
+/// auto top-up costs no read; if the read fails, the refusals say nothing of it.
+async fn tell_auto(run: &Run<'_>, account: &Account, refusals: Vec<&mut Refusal>) {
+    let mut lacks = Vec::new();
+    for refusal in refusals {
+        if let Refusal::InsufficientCredits { auto_top_up, .. } = refusal {
+            lacks.push(auto_top_up);
+        }
+    }
+    if account.threshold.is_none() || lacks.is_empty() {
+        return;
+    }
+    if let Ok(Some(auto)) = run.context.store.auto_top_up(&account.id).await {
+        for auto_top_up in lacks {
+            *auto_top_up = auto.claim.is_some();
         }
     }
 }

@@ -66,7 +66,7 @@ async fn try_place(
 }
 
 /// Which of the orders are open. Reads none while fewer may be open than are allowed.
-async fn open(
+pub(super) async fn open(
     context: &Context,
     orders: &Orders,
     now: Instant,

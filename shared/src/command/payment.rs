@@ -6,7 +6,7 @@ use super::{Run, lost, retried, until_known};
 use crate::context::Context;
 use crate::decide::history::{Back, History};
 use crate::decide::payment::{self, Again, PaymentChange};
-use crate::decide::{Field, UnreadEvent};
+use crate::decide::{Field, UnreadEvent, auto_top_up};
 use crate::domain::payment::{Decided, Facts, IntentId, Order, Payment, PaymentNotice};
 use crate::domain::{
     AccountId, Credits, Debt, Entry, EntryKind, GrantId, Instant, OperationId, Refusal,
@@ -288,6 +288,17 @@ async fn try_join(
             again = Some(Again { undone: credits - rest, arrives, back });
         }
     }
+    let auto = match &order {
+        Some(order) => {
+            let (paid, disputed) = payment::told_auto(&before.facts, &after.facts, order);
+            let known = match paid.is_some() || disputed {
+                true => store.auto_top_up(&order.account).await?,
+                false => None,
+            };
+            known.and_then(|known| Some((auto_top_up::told(&known, paid, disputed)?, known)))
+        }
+        None => None,
+    };
     // The reads took time, so the clock is read again. If the credits expired meanwhile, start
     // anew.
     let read_at = now;
@@ -303,7 +314,10 @@ async fn try_join(
     let Some(change) = change else {
         return Ok(Some(NoticeOutcome::Known));
     };
-    let change = PaymentChange { customer, ..change };
+    let mut change = PaymentChange { customer, ..change };
+    if let (Some((auto, known)), Some(loaded)) = (auto, &loaded) {
+        auto_top_up::join(&mut change, &known, auto, &loaded.account, now);
+    }
     if let (Some(loaded), Some(write)) = (&loaded, &change.change)
         && !make_ready(run, loaded, write, now).await?
     {

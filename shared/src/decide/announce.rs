@@ -9,23 +9,23 @@
 //! Events go to the company's own programs. They say what changed, without an operator's reason or
 //! message: those are in the entry.
 
+mod auto_top_up;
+mod event;
 mod level;
 mod limits;
 mod next_plan;
 
 use std::collections::BTreeMap;
 
-use crate::domain::catalog::ActionNumber;
-use crate::domain::grant::GrantId;
+pub use auto_top_up::auto_top_up;
+pub use event::{About, AutoNews, Event};
+pub use limits::limit_reached;
+
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::{Counted, FirstReached};
-use crate::domain::meters::Meters;
 use crate::domain::period::Day;
-use crate::domain::rates::ModelNumber;
 use crate::domain::refusal::HoldEnd;
 use crate::domain::{
-    Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, NextPlan, OperationId,
-    PlanTerms, Seq,
+    Account, AccountId, Credits, EntryKind, GrantKind, Instant, Movement, OperationId, Seq,
 };
 
 /// The thresholds of low credits, in hundredths of a full account. A full account has what the
@@ -33,140 +33,6 @@ use crate::domain::{
 pub const LOW: [u8; 2] = [20, 5];
 /// How many days ahead the expiry of a grant is announced.
 pub const EXPIRING: [u8; 2] = [7, 1];
-
-/// Something that happened to an account, or is about to happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// The same however often the event is sent.
-    pub id: String,
-    pub account: AccountId,
-    pub at: Instant,
-    /// The number of the entry that records it. None for something that is about to happen.
-    pub seq: Option<Seq>,
-    /// Available and held credits after it.
-    pub balance: (Credits, Credits),
-    pub about: About,
-}
-
-/// The subject of an event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum About {
-    /// A debit or a capture spent credits.
-    Debited {
-        credits: Credits,
-        action: Option<ActionNumber>,
-        call: Option<(ModelNumber, Meters)>,
-        user: Option<String>,
-    },
-    Held {
-        hold: OperationId,
-        credits: Credits,
-        action: Option<ActionNumber>,
-        call: Option<(ModelNumber, Meters)>,
-        expires_at: Instant,
-    },
-    /// Held credits that were not spent are not held any more.
-    Released {
-        hold: OperationId,
-        credits: Credits,
-        how: HoldEnd,
-    },
-    /// An operator put credits in.
-    Granted {
-        kind: GrantKind,
-        credits: Credits,
-        expires_at: Option<Instant>,
-    },
-    /// An operator took back what was free of a grant: 0 if nothing was.
-    Revoked {
-        grant: GrantId,
-        kind: GrantKind,
-        credits: Credits,
-    },
-    /// The credits of a week or of a plan period arrived.
-    Recharged {
-        grant: GrantId,
-        kind: GrantKind,
-        credits: Credits,
-        expires_at: Option<Instant>,
-    },
-    /// Credits that a debit had charged were given back.
-    Refunded {
-        debit: OperationId,
-        credits: Credits,
-    },
-    /// A payment arrived, and its credits with it.
-    ToppedUp {
-        order: OperationId,
-        credits: Credits,
-        expires_at: Option<Instant>,
-    },
-    /// Money went back: so many credits are taken back or become debt.
-    Reversed {
-        order: OperationId,
-        credits: Credits,
-    },
-    /// An operator waived the account's debt.
-    DebtWaived {
-        credits: Credits,
-    },
-    PlanChanged {
-        terms: PlanTerms,
-        /// The change that is due to come after it.
-        next: Option<NextPlan>,
-    },
-    /// At most `percent` hundredths of a full account are left.
-    Low {
-        percent: u8,
-        of: Credits,
-    },
-    Exhausted,
-    /// A grant expires in so many days.
-    Expiring {
-        grant: GrantId,
-        kind: GrantKind,
-        credits: Credits,
-        expires_at: Instant,
-        days: u8,
-    },
-    /// At least 80 hundredths of a limit were used.
-    LimitLow {
-        limit: Counted,
-        used: Credits,
-        resets_at: Option<Instant>,
-    },
-    /// A limit did not let a charge pass, for the first time in its window.
-    LimitReached {
-        limit: Counted,
-        used: Credits,
-        required: Credits,
-        resets_at: Option<Instant>,
-    },
-}
-
-impl About {
-    /// The event's type on the bus.
-    pub fn name(&self) -> &'static str {
-        match self {
-            About::Debited { .. } => "CreditsDebited",
-            About::Held { .. } => "CreditsHeld",
-            About::Released { .. } => "CreditsReleased",
-            About::Granted { .. } => "CreditsGranted",
-            About::Revoked { .. } => "CreditsRevoked",
-            About::Recharged { .. } => "CreditsRecharged",
-            About::Refunded { .. } => "CreditsRefunded",
-            About::ToppedUp { .. } => "CreditsToppedUp",
-            About::Reversed { .. } => "CreditsReversed",
-            About::DebtWaived { .. } => "DebtWaived",
-            About::PlanChanged { .. } => "PlanChanged",
-            About::Low { .. } => "CreditsLow",
-            About::Exhausted => "CreditsExhausted",
-            About::Expiring { .. } => "CreditsExpiring",
-            About::LimitLow { .. } => "LimitLow",
-            About::LimitReached { .. } => "LimitReached",
-        }
-    }
-}
 
 /// The events of a write: those of the entries that it appended, in their order. `before` is the
 /// account as it was; None: the write opened it.
@@ -219,19 +85,6 @@ fn low_limits(after: &Account, posted: &PostedEntry, later: &[PostedEntry]) -> V
         event(&after.id, posted, id, About::LimitLow { limit, used, resets_at })
     });
     low.collect()
-}
-
-/// The event of a limit that did not let a charge pass.
-pub fn limit_reached(first: FirstReached) -> Event {
-    let FirstReached { account, limit, used, required, resets_at, at, balance } = first;
-    Event {
-        id: format!("{account}:{}", limits::id(&limit, "reached")),
-        account,
-        at,
-        seq: None,
-        balance,
-        about: About::LimitReached { limit, used, required, resets_at },
-    }
 }
 
 /// The events of the entries from number `from` on, with the ids that they had: from the ledger,

@@ -36,6 +36,7 @@ impl Step {
                 account.used.remove(counter);
             }
             Step::SetLimitsVersion(version) => account.limits_version = *version,
+            Step::SetThreshold(threshold) => account.threshold = *threshold,
             Step::Append(entry) => {
                 account.recent.push(entry.clone());
                 account.seq += 1;

@@ -121,7 +121,8 @@ pub fn refusal<'a>(
         return Some(Refusal::LimitReached { limits, required, available, recharge: recharge() });
     }
     if is_short {
-        return Some(Refusal::InsufficientCredits { required, available, recharge: recharge() });
+        let (recharge, auto_top_up) = (recharge(), false);
+        return Some(Refusal::InsufficientCredits { required, available, recharge, auto_top_up });
     }
     // A charge of nothing begins no count.
     let mut counting = charges.iter().filter(|(_, credits)| !credits.is_zero());

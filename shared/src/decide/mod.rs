@@ -5,6 +5,7 @@ pub mod advance;
 pub mod announce;
 mod apply;
 pub mod archive;
+pub mod auto_top_up;
 pub mod batch;
 pub mod catalog_version;
 pub mod debit;

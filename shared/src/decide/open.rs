@@ -149,6 +149,7 @@ pub fn open(
         consumed: BTreeMap::new(),
         used: BTreeMap::new(),
         limits_version: 0,
+        threshold: None,
         plan_state,
         seq: 1,
         archived_seq: 0,

@@ -14,7 +14,8 @@ use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::payment::{
-    Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
+    Cause, CheckoutRequest, Customer, Decided, DisputeStage, Facts, Mismatch, OPEN_FOR, Order,
+    Payment, Verdict,
 };
 use crate::domain::tax::Priced;
 use crate::domain::{
@@ -66,6 +67,7 @@ pub fn order(
         return_url: return_url.clone(),
         customer: None,
         invoice: catalog.invoices,
+        auto: false,
         at: now,
         url: None,
         intent: None,
@@ -95,13 +97,19 @@ pub fn may_buy(account: &Account, credits: Credits, now: Instant) -> Result<(), 
 /// The write of an order, once for its key, and only if no other order of the account was placed
 /// since its orders were read.
 pub fn place(order: Order, orders: &Orders, receipt: IdempotencyRecord) -> Write {
-    let Write { account, mut rows } = list(order, orders);
+    let mut rows = placed(order, orders);
     rows.insert(0, RowWrite::Put(Row::IdempotencyRecord(receipt), Expect::Absent));
-    Write { account, rows }
+    Write { account: None, rows }
 }
 
 /// The write of an order, once, if its account's orders are as they were read.
 pub fn list(order: Order, orders: &Orders) -> Write {
+    Write { account: None, rows: placed(order, orders) }
+}
+
+/// The rows of an order, with its place among the latest of its account, which are as they were
+/// read.
+pub(super) fn placed(order: Order, orders: &Orders) -> Vec<RowWrite> {
     let read = match orders.version {
         0 => Expect::Absent,
         before => Expect::Is(Seen::Version(before)),
@@ -110,7 +118,7 @@ pub fn list(order: Order, orders: &Orders) -> Write {
     let mut rows = vec![RowWrite::Put(Row::Orders(order.account.clone(), orders), read)];
     rows.extend(places(&order.account, order.at, order.id.to_string()));
     rows.push(RowWrite::Put(Row::Order(Box::new(order)), Expect::Absent));
-    Write { account: None, rows }
+    rows
 }
 
 /// The rows that list an order, or a payment that its order does not name. They hold keys alone, so
@@ -147,6 +155,8 @@ pub struct PaymentChange {
     pub customer: Option<Customer>,
     /// The write of its account.
     pub change: Option<AccountWrite>,
+    /// The rows of its account's auto top-up that change with it.
+    pub auto: Vec<RowWrite>,
 }
 
 /// The change after a payment notice or a decision about a payment. None: nothing is new.
@@ -177,8 +187,18 @@ pub fn change(
         lists = (is_second && before.order().is_none()).then(|| order.account.clone());
     }
     let news = payment != *before || change.is_some() || learns.is_some();
-    let order = learns;
-    news.then_some(PaymentChange { payment, order, parks, lists, customer: None, change })
+    let (order, customer, auto) = (learns, None, Vec::new());
+    news.then_some(PaymentChange { payment, order, parks, lists, customer, change, auto })
+}
+
+/// The order of auto top-up that becomes paid, if one does; and whether a dispute begins.
+pub fn told_auto(before: &Facts, after: &Facts, order: &Order) -> (Option<OperationId>, bool) {
+    let paid = order.auto && before.paid.is_empty() && !after.paid.is_empty();
+    let mut disputes = after.disputes.iter();
+    let begins = disputes.any(|(name, dispute)| {
+        dispute.stage != DisputeStage::Won && !before.disputes.contains_key(name)
+    });
+    (paid.then_some(order.id), begins)
 }
 
 /// The Stripe customer to store for the buyer of `order`, if there is none yet, by what is new
@@ -199,6 +219,7 @@ pub fn as_is(payment: &Payment) -> PaymentChange {
         lists: None,
         customer: None,
         change: None,
+        auto: Vec::new(),
     }
 }
 
@@ -206,7 +227,7 @@ impl PaymentChange {
     /// The write of the payment, if it is as it was read, with its order, its mark, the customer
     /// and the account.
     pub fn write(self) -> Write {
-        let PaymentChange { payment, order, parks, lists, customer, change } = self;
+        let PaymentChange { payment, order, parks, lists, customer, change, auto } = self;
         let (intent, at) = (payment.intent.clone(), payment.at);
         let read = match payment.version {
             0 => Expect::Absent,
@@ -228,6 +249,7 @@ impl PaymentChange {
             rows.push(RowWrite::Put(Row::CustomerAccount(account, id), Expect::Any));
             rows.push(RowWrite::Put(Row::Customer(customer), Expect::Absent));
         }
+        rows.extend(auto);
         Write { account: change, rows }
     }
 }

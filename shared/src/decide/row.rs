@@ -1,5 +1,6 @@
 //! Rows of the ledger and their keys.
 
+use crate::domain::auto_top_up::Consent;
 use crate::domain::ledger::EntryRun;
 use crate::domain::limit::{FirstReached, OwnLimits};
 use crate::domain::payment::Customer;
@@ -8,8 +9,8 @@ use crate::domain::service_key::{RevokedKey, ServiceKey};
 use crate::domain::subscription::{Billing, SubscriptionId};
 use crate::domain::usage::DayUsage;
 use crate::domain::{
-    AccountId, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders, Payment, Seq,
-    Subject,
+    AccountId, AutoTopUp, Credits, Entry, Instant, Key, KeySpace, OperationId, Order, Orders,
+    Payment, Seq, Subject,
 };
 
 /// A row of the ledger, whole.
@@ -31,6 +32,12 @@ pub enum Row {
     Order(Box<Order>),
     /// The latest orders of an account.
     Orders(AccountId, Orders),
+    /// The auto top-up of an account.
+    AutoTopUp(Box<AutoTopUp>),
+    /// A consent to auto top-up. Never deleted.
+    Consent(AccountId, Box<Consent>),
+    /// The place of an account's auto top-up among those that `reconcile` looks at.
+    AutoDue(AccountId, Instant),
     Payment(Box<Payment>),
     /// Stripe's id for a buyer of an account.
     Customer(Customer),
@@ -80,6 +87,7 @@ pub enum RowKey {
     Returned(AccountId, OperationId),
     Limits(AccountId),
     Order(OperationId),
+    AutoDue(AccountId, Instant),
     Event(String),
     Mark(Instant, String),
     Redemption(AccountId, OperationId),

@@ -45,6 +45,7 @@ pub fn order(invoice: &PaidInvoice, account: AccountId, catalog: &Catalog) -> Op
         return_url: String::new(),
         customer: None,
         invoice: true,
+        auto: false,
         tax: Tax::default(),
         at: invoice.created,
         url: None,

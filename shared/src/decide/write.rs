@@ -1,6 +1,7 @@
 //! Writes as data: the changes, and the conditions on which they are committed.
 
 use super::row::{Mark, Returned, Row, RowKey};
+use crate::domain::auto_top_up::Threshold;
 use crate::domain::catalog::ActionNumber;
 use crate::domain::limit::Counter;
 use crate::domain::payment::{Decided, IntentId};
@@ -83,7 +84,7 @@ pub enum Expect {
 pub enum Seen {
     /// The id in a key alias or an idempotency record.
     Id(OperationId),
-    /// The version of a catalog, a payment, an account's orders or reconcile's state.
+    /// The version of a catalog, a payment, an account's orders or auto top-up, or reconcile's state.
     Version(u64),
     /// The last entry that a day's usage includes.
     Counted(Seq),
@@ -267,6 +268,8 @@ impl RowWrite {
 pub enum Guard {
     /// There is no such account.
     Absent,
+    /// There is such an account.
+    Present,
     /// Neither this entry nor a later one is archived; or there is no such account.
     KeepsFrom(Seq),
     /// At least so much is available.
@@ -336,6 +339,7 @@ pub enum Step {
     SetUsed(Counter, Credits),
     DropCount(Counter),
     SetLimitsVersion(u64),
+    SetThreshold(Option<Threshold>),
     /// Appends the next entry of the ledger.
     Append(Entry),
     /// Adds pending changes; the burn order is not valid until an advance folds them in.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::auto_top_up::Threshold;
 use super::catalog::ActionNumber;
 use super::grant::{self, Overspent};
 use super::ledger::{EntryRun, PostedEntry};
@@ -39,6 +40,8 @@ pub struct Account {
     pub used: Counts,
     /// The version of its own limits. 0: it never had one.
     pub limits_version: u64,
+    /// The threshold of its auto top-up. None: it is off.
+    pub threshold: Option<Threshold>,
     pub plan_state: PlanState,
     /// The operations ever applied: the number of the latest entry.
     pub seq: Seq,

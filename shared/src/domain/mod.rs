@@ -1,6 +1,7 @@
 //! The values and the arithmetic that the rules use; nothing here reads or writes a store.
 
 pub mod account;
+pub mod auto_top_up;
 pub mod catalog;
 pub mod credits;
 pub mod currency;
@@ -42,6 +43,7 @@ pub mod usage;
 pub mod viewer;
 
 pub use account::{Account, Gate, PendingChange, PeriodAllowance, PlanState};
+pub use auto_top_up::AutoTopUp;
 pub use catalog::{Action, Catalog, CatalogFiles, Plan};
 pub use credits::Credits;
 pub use currency::Currency;

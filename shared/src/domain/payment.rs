@@ -61,6 +61,8 @@ pub struct Order {
     pub customer: Option<String>,
     /// Whether Stripe makes an invoice for it.
     pub invoice: bool,
+    /// Whether auto top-up placed it: a saved card is charged, and nobody is sent to a page.
+    pub auto: bool,
     pub at: Instant,
     /// Where the customer pays, once Stripe has sent it.
     pub url: Option<String>,

@@ -33,8 +33,14 @@ pub enum Refusal {
     PlanRequired { required: Credits, available: Credits },
     /// The account is in debt, and the catalog lets nobody spend in debt.
     DebtOutstanding { required: Credits, available: Credits, debt: Credits },
-    /// Fewer credits are available than the operation needs.
-    InsufficientCredits { required: Credits, available: Credits, recharge: Option<Recharge> },
+    /// Fewer credits are available than the operation needs. `auto_top_up`: whether more are being
+    /// bought.
+    InsufficientCredits {
+        required: Credits,
+        available: Credits,
+        recharge: Option<Recharge>,
+        auto_top_up: bool,
+    },
     /// Limits do not let the operation pass; the one that resets last is the first. `recharge`: when
     /// credits come back, if fewer are available than it needs as well.
     LimitReached {
@@ -95,6 +101,8 @@ pub enum Refusal {
     PaymentAmbiguous,
     /// The event still cannot be read: deploy a version that can read it first.
     EventUnreadable { problem: String },
+    /// A payment of the account is disputed.
+    DisputeOpen,
     /// The account would hold more than [`Credits::MAX_BALANCE`].
     BalanceTooLarge,
     /// There is no token, or it is not accepted, for any reason. If the token was ours and is over,
@@ -208,6 +216,7 @@ impl Refusal {
             Refusal::PaymentNotParked => "payment_not_parked",
             Refusal::PaymentAmbiguous => "payment_ambiguous",
             Refusal::EventUnreadable { .. } => "event_unreadable",
+            Refusal::DisputeOpen => "dispute_open",
             Refusal::BalanceTooLarge => "balance_too_large",
             Refusal::SessionRequired { .. } => "session_required",
             Refusal::SessionHeaderRequired => "session_header_required",

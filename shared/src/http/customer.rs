@@ -203,7 +203,7 @@ impl Call<'_> {
         }
         let response = Response::builder()
             .status(204)
-            .header("access-control-allow-methods", "GET, POST, PUT")
+            .header("access-control-allow-methods", "DELETE, GET, POST, PUT")
             .header(
                 "access-control-allow-headers",
                 "Authorization, Content-Type, Idempotency-Key, If-None-Match",

@@ -1,5 +1,6 @@
 //! HTTP: parses requests and writes responses. Only this module picks a status.
 
+pub mod auto_top_up;
 pub mod balance;
 mod charge;
 mod correlated;

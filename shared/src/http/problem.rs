@@ -163,6 +163,7 @@ impl Problem {
             }
             StripeError::Key(_)
             | StripeError::Missing(_)
+            | StripeError::Card { .. }
             | StripeError::Unreadable(_)
             | StripeError::Rejected(_) => {
                 tracing::error!(%error, "a checkout was refused");

@@ -75,8 +75,12 @@ impl From<Refusal> for Problem {
                     .with("debt", debt);
                 problem.topped_up()
             }
-            Refusal::InsufficientCredits { required, available, recharge } => {
-                insufficient(required, available, recharge)
+            Refusal::InsufficientCredits { required, available, recharge, auto_top_up } => {
+                let problem = insufficient(required, available, recharge);
+                match auto_top_up {
+                    true => problem.with("auto_top_up", "processing"),
+                    false => problem,
+                }
             }
             Refusal::LimitReached { limits, required, available, recharge } => {
                 limit_reached(&limits, (required, available), recharge)
@@ -210,6 +214,13 @@ impl From<Refusal> for Problem {
             Refusal::EventUnreadable { problem } => {
                 new(409, "Event unreadable", format!("The event still cannot be read: {problem}."))
             }
+            Refusal::DisputeOpen => new(
+                409,
+                "Dispute open",
+                "A payment of the account is disputed. Auto top-up can be switched on once that \
+                 is decided."
+                    .to_owned(),
+            ),
             Refusal::BalanceTooLarge => {
                 let most = Credits::MAX_BALANCE;
                 new(422, "Balance too large", format!("An account holds at most {most} credits."))

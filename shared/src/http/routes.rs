@@ -4,7 +4,7 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 44] = [
+pub const ROUTES: [(&str, &str); 46] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/enter", "GET, POST"),
@@ -12,6 +12,7 @@ pub const ROUTES: [(&str, &str); 44] = [
     ("/scrip.js", "GET"),
     ("/v1/accounts", "GET"),
     ("/v1/accounts/{account}", "GET, PUT"),
+    ("/v1/accounts/{account}/auto-top-up", "DELETE, GET"),
     ("/v1/accounts/{account}/balance", "GET"),
     ("/v1/accounts/{account}/debits", "POST"),
     ("/v1/accounts/{account}/debits/batch", "POST"),
@@ -32,6 +33,7 @@ pub const ROUTES: [(&str, &str); 44] = [
     ("/v1/accounts/{account}/sessions", "POST"),
     ("/v1/accounts/{account}/unfreeze", "POST"),
     ("/v1/accounts/{account}/usage", "GET"),
+    ("/v1/me/auto-top-up", "DELETE, GET, OPTIONS, PUT"),
     ("/v1/me/balance", "GET, OPTIONS"),
     ("/v1/me/catalog", "GET, OPTIONS"),
     ("/v1/me/checkouts", "GET, OPTIONS, POST"),
@@ -54,9 +56,10 @@ pub const ROUTES: [(&str, &str); 44] = [
 /// The scope that a service key needs for a route. A route that is not here is for operators, who
 /// sign with AWS. The second door of the template has these routes and no others; a test compares
 /// them.
-pub const SCOPES: [(&str, KeyScope); 17] = [
+pub const SCOPES: [(&str, KeyScope); 18] = [
     ("GET /v1/accounts/{account}", KeyScope::Read),
     ("PUT /v1/accounts/{account}", KeyScope::Accounts),
+    ("GET /v1/accounts/{account}/auto-top-up", KeyScope::Read),
     ("GET /v1/accounts/{account}/balance", KeyScope::Read),
     ("POST /v1/accounts/{account}/debits", KeyScope::Spend),
     ("POST /v1/accounts/{account}/debits/batch", KeyScope::Spend),

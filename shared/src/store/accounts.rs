@@ -8,6 +8,7 @@ use super::item::{Attributes, Item, bytes, number, text};
 use super::table::{ACCOUNT, account, counter_key, hold_key, read_counter_key, read_hold_key};
 use super::{StoreError, packed};
 use crate::decide::archive::Weight;
+use crate::domain::auto_top_up::Threshold;
 use crate::domain::hold::HeldFor;
 use crate::domain::{Account, AccountId, Credits, Debts, Gate, Held, Instant};
 
@@ -103,6 +104,10 @@ pub(super) fn account_item(a: &Account) -> Item {
     if a.limits_version > 0 {
         item.insert(account::LIMITS_VERSION.to_owned(), number(a.limits_version));
     }
+    if let Some(threshold) = a.threshold {
+        item.insert(account::THRESHOLD.to_owned(), number(threshold.below.micro()));
+        item.insert(account::THRESHOLD_SET.to_owned(), number(threshold.set));
+    }
     if !a.gate.is_open() {
         item.insert(account::GATE.to_owned(), number(gate_bits(a.gate)));
     }
@@ -181,6 +186,13 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         Some(debts) => row.packed(account::DEBTS, packed::read_debts(debts))?,
         None => Debts::NONE,
     };
+    let threshold = match row.optional_number(account::THRESHOLD)? {
+        Some(micro) => Some(Threshold {
+            below: Credits::from_micro(micro),
+            set: row.number(account::THRESHOLD_SET)?,
+        }),
+        None => None,
+    };
     let gate = row.optional_number::<u8>(account::GATE)?.unwrap_or(0);
     Ok(Account {
         id,
@@ -194,6 +206,7 @@ pub(super) fn read_account_as_written(item: &Item) -> Result<Account, StoreError
         consumed,
         used,
         limits_version: row.optional_number(account::LIMITS_VERSION)?.unwrap_or(0),
+        threshold,
         plan_state: row.packed(account::PLAN_STATE, plan_state)?,
         seq: row.number(account::SEQ)?,
         archived_seq: row.number(account::ARCHIVED_SEQ)?,

@@ -11,6 +11,7 @@ use super::row;
 use super::table::{account, counter_key, hold_key, ledger};
 use crate::decide::archive::CAPACITY;
 use crate::decide::{AccountWrite, Expect, Field, Guard, Row, RowKey, Seen, Step};
+use crate::domain::auto_top_up::Threshold;
 use crate::domain::limit::Counter;
 use crate::domain::{Account, Credits, Entry, Gate, Instant, OperationId};
 
@@ -113,6 +114,7 @@ impl Expression {
         };
         match guard {
             Guard::Absent => self.conditions.push(ABSENT.to_owned()),
+            Guard::Present => self.conditions.push(PRESENT.to_owned()),
             Guard::KeepsFrom(seq) => {
                 let seq = self.value(number(seq));
                 self.conditions.push(format!("({ABSENT} OR {ARCHIVED_SEQ} < {seq})"));
@@ -222,6 +224,14 @@ impl Expression {
             // As an account that never had limits of its own.
             Step::SetLimitsVersion(0) => self.removes.push(account::LIMITS_VERSION.to_owned()),
             Step::SetLimitsVersion(version) => self.set(account::LIMITS_VERSION, number(version)),
+            Step::SetThreshold(None) => {
+                let parts = [account::THRESHOLD, account::THRESHOLD_SET];
+                self.removes.extend(parts.map(str::to_owned));
+            }
+            Step::SetThreshold(Some(Threshold { below, set })) => {
+                self.set(account::THRESHOLD, number(below.micro()));
+                self.set(account::THRESHOLD_SET, number(set));
+            }
             Step::AddPending(pending_changes) => {
                 let none = self.value(AttributeValue::L(Vec::new()));
                 let pending_changes = pending_changes

@@ -4,6 +4,7 @@
 //! request.
 
 mod accounts;
+mod auto_top_up;
 mod billing;
 mod commit;
 mod directory;
@@ -28,6 +29,7 @@ mod table;
 
 use aws_sdk_dynamodb::Client;
 
+pub use auto_top_up::read_auto_top_up;
 pub use directory::DirectoryPart;
 pub use dry_run::{Dry, DryRun};
 pub use error::StoreError;

@@ -59,6 +59,7 @@ fn read_order(item: &Item) -> Stored<Order> {
         return_url: text.return_url,
         customer: text.customer,
         invoice: text.invoice,
+        auto: text.auto,
         at: Instant::from_ms(text.at_ms),
         url: row.optional_text(ledger::URL)?.map(str::to_owned),
         intent: intent.map_err(|e| row.broken(ledger::INTENT, e))?,
@@ -117,6 +118,8 @@ struct OrderText {
     invoice: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from_invoice: Option<String>,
+    #[serde(default)]
+    auto: bool,
     at_ms: i64,
 }
 
@@ -139,6 +142,7 @@ impl OrderText {
             customer: order.customer.clone(),
             invoice: order.invoice,
             from_invoice: order.from_invoice.as_ref().map(ToString::to_string),
+            auto: order.auto,
             at_ms: order.at.ms(),
         }
     }

@@ -201,7 +201,7 @@ pub(super) fn parsed<T: for<'a> Deserialize<'a>>(row: &Attributes<'_>, name: &st
 /// A currency, and an amount in its smallest unit.
 pub(super) type Amount = (String, u64);
 
-fn amount(money: Money) -> Amount {
+pub(super) fn amount(money: Money) -> Amount {
     (money.currency.to_string(), money.minor)
 }
 

@@ -4,14 +4,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Attributes, Item, SetAttribute, bytes, number, text};
 use super::table::{
-    ACCOUNT, CATALOG, CATALOG_LATEST, DIRECTORY, LIMITS, PARKED, SORT, catalog_key, event_key,
-    key_alias_key, ledger, order_key, place_key, quarantine_key, rate_table_key, read_page_key,
-    read_receipt_key, read_usage_key, record_key, redemption_key, refunds_key, segment_key,
-    usage_key,
+    ACCOUNT, AUTO_DUE, CATALOG, CATALOG_LATEST, DIRECTORY, LIMITS, PARKED, SORT, catalog_key,
+    event_key, key_alias_key, ledger, order_key, place_key, quarantine_key, rate_table_key,
+    read_page_key, read_receipt_key, read_usage_key, record_key, redemption_key, refunds_key,
+    segment_key, usage_key,
 };
 use super::{
-    StoreError, billing, directory, limits, orders, packed, payment_places, payments, reconcile,
-    service_keys,
+    StoreError, auto_top_up, billing, directory, limits, orders, packed, payment_places, payments,
+    reconcile, service_keys,
 };
 use crate::decide::{
     CatalogVersion, Field, IdempotencyRecord, KeyAlias, Missing, Redemption, Row, RowKey, Seen,
@@ -34,6 +34,9 @@ pub(super) fn item(row: &Row) -> Item {
         Row::Day(account, day) => usage_item(account, day),
         Row::Order(order) => orders::order_item(order),
         Row::Orders(account, orders) => orders::orders_item(account, orders),
+        Row::AutoTopUp(auto) => auto_top_up::auto_item(auto),
+        Row::Consent(account, consent) => auto_top_up::consent_item(account, consent),
+        Row::AutoDue(account, at) => auto_top_up::due_item(account, *at),
         Row::Payment(payment) => payments::payment_item(payment),
         Row::Customer(customer) => payments::customer_item(customer),
         Row::CustomerAccount(account, id) => payments::customer_account_item(account, id),
@@ -74,6 +77,7 @@ pub(super) fn key(key: &RowKey) -> Item {
         RowKey::Returned(account, debit) => (account.to_string(), refunds_key(*debit)),
         RowKey::Limits(account) => (account.to_string(), LIMITS.to_owned()),
         RowKey::Order(id) => (order_key(*id), ledger::ORDER.to_owned()),
+        RowKey::AutoDue(account, at) => (AUTO_DUE.to_owned(), place_key(*at, account.as_str())),
         RowKey::Event(id) => (event_key(id), ledger::EVENT.to_owned()),
         RowKey::Mark(at, id) => (PARKED.to_owned(), place_key(*at, id)),
         RowKey::Redemption(account, id) => (account.to_string(), redemption_key(*id)),

@@ -1,15 +1,19 @@
 //! The names of the attributes and keys in both tables.
 //!
-//! Names are short because DynamoDB charges for them. Only this file knows them.
+//! Names are short because DynamoDB charges for them. Only this file and its parts know them.
+
+mod limits;
 
 use aws_smithy_types::base64;
+pub(super) use limits::{
+    LIMITS, counter_key, reached_key, read_counter_key, read_reached_key, subject_key,
+};
 
 use crate::domain::hash::short_hash;
-use crate::domain::limit::{Counter, Per, SubjectHash, Window};
 use crate::domain::payment::IntentId;
 use crate::domain::period::Day;
 use crate::domain::subscription::SubscriptionId;
-use crate::domain::{Credits, Instant, Key, KeySpace, OperationId, Seq};
+use crate::domain::{Instant, Key, KeySpace, OperationId, Seq};
 
 /// Key of both tables: the account.
 pub(super) const ACCOUNT: &str = "a";
@@ -61,6 +65,9 @@ pub(super) mod account {
     /// The version of its own limits; absent: it never had one. What was used of a limit is an
     /// attribute of its own, named by `counter_key`: all other names are lower-case.
     pub(crate) const LIMITS_VERSION: &str = "li";
+    /// The threshold of its auto top-up, micro-credits, and the number of the setting; absent: off.
+    pub(crate) const THRESHOLD: &str = "tb";
+    pub(crate) const THRESHOLD_SET: &str = "tv";
     /// Plan, status, anchor and the allowances of the current periods, packed.
     pub(crate) const PLAN_STATE: &str = "ps";
     /// Operations ever applied.
@@ -236,6 +243,18 @@ pub(super) const PAYMENTS_OF_ACCOUNT: &str = "S#payment#";
 /// The latest orders of an account.
 pub(super) const ORDERS: &str = "S#orders";
 
+/// The auto top-up of an account.
+pub(super) const AUTO_TOP_UP: &str = "S#auto";
+
+/// `S#consent#<id>`: a consent to auto top-up. They sort in the order in which they were given.
+pub(super) fn consent_key(id: OperationId) -> String {
+    format!("S#consent#{id}")
+}
+
+/// The partition key of the accounts whose auto top-up `reconcile` looks at. Their sort keys are
+/// `<time>#<account>`.
+pub(super) const AUTO_DUE: &str = "#auto";
+
 /// The partition key of an event that was kept.
 pub(super) fn event_key(id: &str) -> String {
     format!("#event#{id}")
@@ -308,73 +327,6 @@ pub(super) fn hold_key(id: &OperationId) -> String {
 pub(super) fn read_hold_key(key: &str) -> Option<OperationId> {
     let bytes = base64::decode(format!("{key}==")).ok()?;
     bytes.try_into().ok().map(OperationId::from_bytes)
-}
-
-/// The attribute of what was used of a limit: a letter for the kind of its window, eight for the
-/// hash of the subject, and the window's first day, or of a period its first millisecond, all in
-/// base64.
-pub(super) fn counter_key(counter: &Counter) -> String {
-    let Counter { of, window } = counter;
-    let (letter, from) = match window.per {
-        Per::Day => ('D', Some(i64::from(Day::of(window.from).days()))),
-        Per::Week => ('W', Some(i64::from(Day::of(window.from).days()))),
-        Per::Month => ('M', Some(i64::from(Day::of(window.from).days()))),
-        Per::Period => ('P', Some(window.from.ms())),
-        Per::Ever => ('E', None),
-    };
-    let from = from.map_or(String::new(), |from| {
-        let bytes = from.to_be_bytes();
-        let first = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len() - 1);
-        base64::encode(&bytes[first..])
-    });
-    format!("{letter}{}{}", base64::encode(of.0), from.trim_end_matches('='))
-}
-
-/// The counter of an attribute. None: it is none of a counter.
-pub(super) fn read_counter_key(key: &str) -> Option<Counter> {
-    let per = match key.chars().next()? {
-        'D' => Per::Day,
-        'W' => Per::Week,
-        'M' => Per::Month,
-        'P' => Per::Period,
-        'E' => Per::Ever,
-        _ => return None,
-    };
-    let (hash, from) = (key.get(1..9)?, key.get(9..)?);
-    let of = SubjectHash(base64::decode(hash).ok()?.try_into().ok()?);
-    let padded = format!("{from}{}", &"==="[..(4 - from.len() % 4) % 4]);
-    let bytes = base64::decode(padded).ok()?;
-    let mut number = [0; 8];
-    number.get_mut(8usize.checked_sub(bytes.len())?..)?.copy_from_slice(&bytes);
-    let number = i64::from_be_bytes(number);
-    let from = match per {
-        Per::Day | Per::Week | Per::Month => Day::from_days(number.try_into().ok()?)?.start(),
-        Per::Period => Instant::from_ms(number),
-        Per::Ever => Instant::EPOCH,
-    };
-    Some(Counter { of, window: Window { per, from } })
-}
-
-/// The limits of an account's own.
-pub(super) const LIMITS: &str = "L#own";
-
-/// `L#<hash>`: the name of a subject.
-pub(super) fn subject_key(of: SubjectHash) -> String {
-    format!("L#{}", base64::encode(of.0))
-}
-
-/// Before the keys of limits that were reached. No hash of a subject has a `#`.
-const REACHED: &str = "L#reached#";
-
-/// `L#reached#<counter>#<number>`: a charge that a limit did not let pass, the first in its window.
-/// The number is in micro-credits: a limit that was raised and is reached again is another.
-pub(super) fn reached_key(counter: &Counter, at_most: Credits) -> String {
-    format!("{REACHED}{}#{}", counter_key(counter), at_most.micro())
-}
-
-/// The counter of a reached limit's key. None: it is the key of another row.
-pub(super) fn read_reached_key(key: &str) -> Option<Counter> {
-    read_counter_key(key.strip_prefix(REACHED)?.split('#').next()?)
 }
 
 /// `R#<id>`: the credits given back of a debit or a capture.

@@ -66,6 +66,9 @@ pub enum StripeError {
     /// An object is not as this version knows it.
     #[error("Stripe's answer cannot be read: {0}")]
     Unreadable(String),
+    /// A saved card cannot be charged. Stripe names the payment intent, if it made one.
+    #[error("the card cannot be charged: {text}")]
+    Card { intent: Option<String>, text: String },
     /// Stripe refused. Asking again does not help.
     #[error("Stripe refused: {0}")]
     Rejected(String),
@@ -310,6 +313,10 @@ fn failed(error: stripe_rust::StripeError) -> StripeError {
             let text = format!("{} {code} ({status})", errors.type_.as_str());
             match status {
                 401 => StripeError::Key(text),
+                402 => {
+                    let intent = errors.payment_intent.map(|intent| intent.id.to_string());
+                    StripeError::Card { intent, text }
+                }
                 _ if errors.code == Some(ApiErrorsCode::ResourceMissing) => {
                     StripeError::Missing(text)
                 }

@@ -1,15 +1,18 @@
 //! Stripe: its signatures, its objects, and requests to it. Only this module knows Stripe.
 
+mod account;
 mod billing;
 mod client;
 mod endpoint;
 mod event;
 mod list;
 pub mod object;
+mod off_session;
 pub mod signature;
 mod subscription;
 pub mod topup;
 
+pub use account::StripeAccount;
 pub use billing::NewSubscription;
 pub use client::{Stripe, StripeError};
 pub use endpoint::{Endpoint, NewEndpoint};
@@ -18,4 +21,5 @@ pub use event::{
     listed_event, name,
 };
 pub use list::{ListPage, ListPart, ObjectList, may_change_since};
+pub use off_session::{SavedCard, intent_id};
 pub use subscription::subscription;

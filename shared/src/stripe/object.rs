@@ -20,6 +20,8 @@ use crate::domain::{Money, OperationId};
 /// The metadata keys with which a payment names its order and its account.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
+/// The metadata key with which the page that saves a card names the consent.
+pub const CONSENT: &str = "scrip_consent";
 /// The metadata key with which a subscription says that it is a top-up plan.
 pub const TOP_UP: &str = "scrip_topup";
 
@@ -38,6 +40,8 @@ pub fn is_stripes(url: &str) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     Payment(PaymentNotice),
+    /// A page that saves a card is done: this setup intent says which card, and for what.
+    CardSaved(String),
     /// Something about this subscription: Stripe is asked about the rest.
     Subscription(SubscriptionId),
     /// An invoice of a top-up plan was paid: Stripe is asked about the rest.
@@ -60,7 +64,13 @@ fn read(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
     let payment = match kind.as_str() {
         "subscription" => return serde_json::from_value::<Subscription>(object)?.said(),
         "invoice" => return serde_json::from_value::<Invoice>(object)?.said(),
-        "checkout.session" => serde_json::from_value::<Session>(object)?.said(live),
+        "checkout.session" => {
+            let session = serde_json::from_value::<Session>(object)?;
+            match session.saved() {
+                Some(saved) => return Ok(Some(saved)),
+                None => session.said(live),
+            }
+        }
         "payment_intent" => serde_json::from_value::<Intent>(object)?.said(live),
         "charge" => serde_json::from_value::<Charge>(object)?.said(live),
         "refund" => serde_json::from_value::<RefundObject>(object)?.said(live),
@@ -148,6 +158,7 @@ fn money(currency: &str, minor: u64) -> Result<Money, serde_json::Error> {
 struct Session {
     id: Option<String>,
     metadata: Metadata,
+    setup_intent: Option<Named>,
     status: Option<String>,
     payment_status: String,
     payment_intent: Option<Named>,
@@ -163,6 +174,14 @@ struct Session {
 }
 
 impl Session {
+    /// The setup intent of a page of ours that saved a card.
+    fn saved(&self) -> Option<Said> {
+        let (Named::Id(intent) | Named::Object { id: intent }) = self.setup_intent.as_ref()?;
+        let is_ours = self.metadata.as_ref()?.contains_key(CONSENT);
+        let is_saved = is_ours && self.status.as_deref() == Some("complete");
+        is_saved.then(|| Said::CardSaved(intent.clone()))
+    }
+
     fn said(self, live: bool) -> Read {
         let Some(facts) = of_order(&self.metadata, live) else { return Ok(None) };
         if self.status.as_deref() == Some("expired") {

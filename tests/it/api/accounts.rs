@@ -77,7 +77,7 @@ async fn accounts_with_similar_names_stay_separate() {
         assert!(shown.expect("there").starts_with(&format!("account {account}, ")));
     }
     let functions = &stack.functions;
-    let stripe = ::audit::StripeAccount::Client(functions.stripe().clone());
+    let stripe = shared::stripe::StripeAccount::Client(functions.stripe().clone());
     let report = ::audit::report(functions.context(), Some(&stripe), None, |_| ()).await;
     let report = report.expect("an audit");
     assert_eq!((report.seen, report.differences), (accounts.len() as u64, Vec::new()));

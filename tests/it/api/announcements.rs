@@ -254,7 +254,7 @@ async fn every_good_entry_is_announced_and_bad_records_are_dead_lettered() {
         };
         let (context, bus) = (stack.context().clone(), Messaging::bus(flaky.client()));
         let aside = Messaging::queue(exchange.client(), "RelayDeadLetters");
-        let surroundings = relay::RelayContext { context, bus, aside, debits: false };
+        let surroundings = relay::RelayContext { context, bus, aside, debits: false, stripe: None };
         let mut records = records.clone();
         let poison = random.random_range(0..=records.len());
         let mut broken = records[poison.min(records.len() - 1)].clone();
@@ -342,7 +342,7 @@ async fn debits_of_a_busy_account_are_announced_ten_per_call() {
     let client = http_client_fn(move |_, _| connector.clone());
     let (context, bus) = (stack.context().clone(), Messaging::bus(client));
     let aside = Messaging::queue(exchange.client(), "RelayDeadLetters");
-    let surroundings = relay::RelayContext { context, bus, aside, debits: true };
+    let surroundings = relay::RelayContext { context, bus, aside, debits: true, stripe: None };
     for batch in records.chunks(100) {
         let reply = relay::answer(&surroundings, json!({ "Records": batch })).await;
         assert_eq!(reply.expect("an answer")["batchItemFailures"], json!([]));

@@ -1,7 +1,7 @@
 //! The HTTP API by operation: requests, answers, refusals, listings, sessions and events.
 
 mod accounts;
-mod announcements;
+pub(crate) mod announcements;
 pub(crate) mod batches;
 mod beyond;
 mod calls;

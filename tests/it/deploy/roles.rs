@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::audit::{AuditPart, AuditWork};
 use local::roles::{Roles, acting_as};
-use local::stripe::Effect;
+use local::stripe::{Card, Effect};
 use local::template::Permissions;
 use local::template::Template;
 use serde_json::json;
@@ -31,7 +31,7 @@ async fn shop() -> Shop {
     let secret = |arn: &str| -> Secret { vault.secret(arn, &stack.roles) };
     // A function reads the key when it starts, before its first request.
     vault.put("StripeKeyArn", local::stripe::KEY);
-    for function in ["checkout", "reconcile", "audit"] {
+    for function in ["checkout", "webhook", "reconcile", "relay", "audit"] {
         let read = async { secret("StripeKeyArn").get(stack.context().clock.now()).await };
         acting_as(function, read).await.expect("a key");
     }
@@ -157,6 +157,46 @@ async fn customers(shop: &Shop) {
     assert_eq!(shop.state("acme", &order).await.0, "credited");
 }
 
+/// A customer has packs bought: by relay, and by reconcile in a new month.
+async fn auto_top_up(shop: &Shop) {
+    const PATH: &str = "/v1/me/auto-top-up";
+    shop.stack.open("auto", "free").await;
+    let token = shop.token("auto", r#""buy""#).await;
+    let query = "below=50&pack=starter&currency=usd&at_most_minor=9800";
+    let words = shop.ask(&token, "GET", &format!("{PATH}?{query}"), None, "").await;
+    let body = json!({
+        "below": "50", "pack": "starter", "currency": "usd", "at_most_minor": 9800,
+        "consent": words.text("/consent_words"),
+    });
+    assert_eq!(shop.ask(&token, "PUT", PATH, None, &body.to_string()).await.status, 200);
+    let page = shop.stripe.objects("checkout/sessions").pop().expect("a page");
+    shop.act(page["id"].as_str().expect("an id"), Effect::Pay).await;
+    let customer = shop.stripe.objects("customers").pop().expect("a customer");
+    let card = |card| {
+        let customer = customer["id"].as_str().expect("an id");
+        shop.stripe.act(customer, Effect::Card { card }).expect("a card");
+    };
+    let spend = async |key: &str, credits: &str| {
+        assert_eq!(shop.stack.debit("auto", key, credits).await.status, 201, "{key}");
+        shop.stack.relay().await;
+    };
+    // Fewer than 50 are left: relay buys.
+    shop.stack.relay().await;
+    card(Card::TakesDays);
+    spend("known by the webhook", "500").await;
+    let intent = shop.stripe.objects("payment_intents").pop().expect("a payment");
+    shop.act(intent["id"].as_str().expect("an id"), Effect::Arrive).await;
+    card(Card::Works);
+    spend("the month is full", "510").await;
+    shop.stack.set_clock("2026-12-01T00:01:00Z");
+    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+    spend("bought again", "500").await;
+    spend("this month is full, too", "500").await;
+    let token = shop.token("auto", r#""buy""#).await;
+    let off = shop.ask(&token, "DELETE", PATH, None, "").await;
+    assert_eq!(off.text("/state"), "off", "{off:?}");
+}
+
 /// Debt is waived; Monday comes, and grants that expire soon are announced.
 async fn time(shop: &Shop) {
     let stack = &shop.stack;
@@ -209,6 +249,7 @@ async fn each_function_uses_all_that_its_role_allows_and_nothing_else() {
     services(&shop.stack).await;
     operators(&shop).await;
     customers(&shop).await;
+    auto_top_up(&shop).await;
     time(&shop).await;
     let (allowed, used) = (Template::load().permissions(), shop.stack.roles.used());
     assert_eq!(difference(&used, &allowed), Vec::<String>::new(), "used and not allowed");

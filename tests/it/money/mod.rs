@@ -1,5 +1,6 @@
 //! Money: packs, checkouts, payments from Stripe, refunds, disputes and debts.
 
+mod auto_top_up;
 mod browser_purchases;
 mod checkouts;
 mod currencies;

@@ -32,6 +32,7 @@ fn ordered(credits: Credits, price: u64, behavior: TaxBehavior) -> Order {
         intent: None,
         expired: false,
         from_invoice: None,
+        auto: false,
     }
 }
 

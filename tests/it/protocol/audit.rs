@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use ::audit::{Difference, StripeAccount};
+use ::audit::Difference;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use local::stripe::Effect;
@@ -16,6 +16,7 @@ use shared::domain::{
     PendingChange,
 };
 use shared::store::{self, Outcome, StoreError};
+use shared::stripe::StripeAccount;
 
 use crate::support::shop::Shop;
 use crate::support::{Stack, at_once};

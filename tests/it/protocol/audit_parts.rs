@@ -5,9 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use ::audit::{
-    AuditContext, AuditPart, AuditPartError, AuditWork, Difference, StripeAccount, Walk, walk,
-};
+use ::audit::{AuditContext, AuditPart, AuditPartError, AuditWork, Difference, Walk, walk};
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_smithy_runtime_api::client::http::{
@@ -17,6 +15,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use local::messaging::{Messaging, QUEUES};
 use recharge::{RechargeContext, SweepPart, Task};
 use serde_json::{Value, json};
+use shared::stripe::StripeAccount;
 
 use crate::support::shop::Shop;
 use crate::support::wire::Fault;

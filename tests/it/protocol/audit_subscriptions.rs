@@ -1,7 +1,7 @@
 //! What is stored of subscriptions is audited against Stripe and the entries of the account, and
 //! repaired by asking Stripe again.
 
-use ::audit::{StripeAccount, account};
+use ::audit::{account, subscriptions};
 use cli::{publish, repair};
 use local::stripe::{self, Effect, KEY};
 use shared::decide::subscription::refollow;
@@ -52,8 +52,8 @@ async fn billing(shop: &Shop) -> Billing {
 async fn differences(shop: &Shop) -> Vec<&'static str> {
     let context = shop.stack.context();
     let mut found = account(context, &acme()).await.expect("audited");
-    let stripe = StripeAccount::Client(shop.stack.functions.stripe().clone());
-    found.extend(stripe.compare(context).await.expect("compared"));
+    let stripe = shop.stack.functions.stripe();
+    found.extend(subscriptions(context, stripe).await.expect("compared"));
     found.iter().map(|difference| difference.kind.name()).collect()
 }
 

@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use ::audit::{Difference, Kind, StripeAccount};
+use ::audit::{Difference, Kind};
 use cli::repair::Done;
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use serde_json::Value;
 use shared::secrets::Secret;
+use shared::stripe::StripeAccount;
 use tests::proof::PAIRS;
 use tokio::task::JoinSet;
 

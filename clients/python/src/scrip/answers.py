@@ -240,6 +240,8 @@ class ProblemInsufficientCredits(TypedDict):
     """When credits come back. Null if the plan grants no more credits."""
     recharge_credits: Amount | None
     """How many come back."""
+    auto_top_up: NotRequired[Literal["processing"]]
+    """More credits are being bought. Only if that is so."""
     top_up_url: str | None
     """The URL where the customer can buy credits. Null if it is not configured."""
 

@@ -1,8 +1,22 @@
 //! Which limits an entry made low, and what names them in the ids of events.
 
+use super::event::{About, Event};
 use crate::domain::ledger::PostedEntry;
-use crate::domain::limit::Counted;
+use crate::domain::limit::{Counted, FirstReached};
 use crate::domain::{Account, Credits, Entry};
+
+/// The event of a limit that did not let a charge pass.
+pub fn limit_reached(first: FirstReached) -> Event {
+    let FirstReached { account, limit, used, required, resets_at, at, balance } = first;
+    Event {
+        id: format!("{account}:{}", id(&limit, "reached")),
+        account,
+        at,
+        seq: None,
+        balance,
+        about: About::LimitReached { limit, used, required, resets_at },
+    }
+}
 
 /// How much of a limit was used when it is low, in hundredths.
 pub(super) const LOW: u8 = 80;

@@ -241,11 +241,19 @@ pub(super) fn routes() -> Vec<(Route, bool)> {
     Template::load().routes().into_iter().map(|route| (route.clone(), by_iam(&route))).collect()
 }
 
+/// A setting of auto top-up, with the words that are consented to for it.
+const AUTO_TOP_UP: &str = "{\"below\":\"50\",\"pack\":\"starter\",\"currency\":\"usd\",\
+    \"at_most_minor\":20000,\"consent\":\"When fewer than 50 credits are left, buy the pack \
+    starter at its price of that day (today 500 credits for 49.00 usd) and charge the card that I \
+    save for this. Charge at most 200.00 usd in a calendar month (UTC), taxes included. I can \
+    switch this off at any time.\"}";
+
 /// A body that the route accepts.
 pub(super) fn body(route: &Route) -> &'static str {
     let last = route.path.rsplit('/').next().unwrap_or_default();
     match (route.method.as_str(), last) {
-        ("GET" | "OPTIONS", _) => "",
+        ("GET" | "OPTIONS" | "DELETE", _) => "",
+        ("PUT", "auto-top-up") => AUTO_TOP_UP,
         ("PUT", "{subject}") => r#"{"at_most":"9"}"#,
         ("PUT", _) => r#"{"plan":"free"}"#,
         (_, "debits" | "quotes") => r#"{"credits":"2"}"#,

@@ -34,7 +34,8 @@ async fn every_route_hides_other_tenants_from_every_caller() {
     }
     // The complete list of routes that only a function's code protects.
     let known = |name: &String| {
-        let customers = ["GET", "POST", "PUT", "OPTIONS"].map(|method| format!("{method} /v1/me/"));
+        let methods = ["DELETE", "GET", "POST", "PUT", "OPTIONS"];
+        let customers = methods.map(|method| format!("{method} /v1/me/"));
         let mut customers = customers.into_iter().chain(["GET /assets/".to_owned()]);
         let others = ["GET /", "GET /enter", "POST /enter", "POST /leave", "GET /scrip.js"];
         let others = [&others[..], &["POST /v1/stripe/webhook"]].concat();
