@@ -15,9 +15,9 @@ use shared::stripe::Stripe;
 /// [`crate::ReconcileError`], or that the table does not answer: the function is invoked again.
 pub async fn answer(context: &Context, stripe: &Stripe, left: Duration) -> Result<Value, Error> {
     let until = tokio::time::Instant::now() + left;
-    let looked = crate::look(context, stripe).await;
-    let report = crate::run(context, stripe, |_| tokio::time::Instant::now() < until).await?;
-    let auto_top_ups = looked?;
+    let goes_on = || tokio::time::Instant::now() < until;
+    let report = crate::run(context, stripe, |_| goes_on()).await?;
+    let auto_top_ups = crate::look(context, stripe, goes_on).await?;
     let parked = context.store.count_parked(MAX_PARKED_COUNTED).await?;
     let counts = report.counts();
     tracing::info!(%counts, parked, auto_top_ups, "reconciled with Stripe");

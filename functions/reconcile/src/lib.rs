@@ -103,10 +103,14 @@ pub async fn compare(
 ///
 /// # Errors
 /// [`ReconcileError`]: run it again.
-pub async fn look(context: &Context, stripe: &Stripe) -> Result<usize, ReconcileError> {
+pub async fn look(
+    context: &Context,
+    stripe: &Stripe,
+    goes_on: impl Fn() -> bool,
+) -> Result<usize, ReconcileError> {
     let due = auto_top_up::due(context).await?;
     let mut failed = None;
-    for account in &due {
+    for account in due.iter().take_while(|_| goes_on()) {
         match auto_top_up::look(context, stripe, account).await {
             Ok(()) => {}
             // A broken account does not stop the others.

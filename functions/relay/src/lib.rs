@@ -12,6 +12,7 @@
 mod context;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use aws_lambda_events::dynamodb::EventRecord;
 use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
@@ -29,6 +30,8 @@ use shared::store::{read_auto_top_up, read_image, read_keys, read_reached};
 
 pub use context::RelayContext;
 
+/// How long the packs of a batch may take to be paid.
+const BUYS_FOR: Duration = Duration::from_secs(20);
 /// The largest message for the dead-letter queue: SQS takes 256 KB.
 const MAX_BYTES: usize = 200_000;
 
@@ -71,7 +74,7 @@ pub async fn answer(surroundings: &RelayContext, payload: Value) -> Result<Value
                 if let Some((account, crossing)) = crossing {
                     // The first of a batch, unless a later one crosses anew.
                     let known = crossings.entry(account).or_insert((place, crossing));
-                    if crossing.fresh && !known.1.fresh {
+                    if crossing.fresh {
                         *known = (place, crossing);
                     }
                 }
@@ -146,12 +149,15 @@ type Crossings = BTreeMap<AccountId, (usize, Crossing)>;
 async fn buy(surroundings: &RelayContext, crossings: Crossings) -> Option<usize> {
     let (context, mut crossings) = (&surroundings.context, Vec::from_iter(crossings));
     crossings.sort_by_key(|(_, (place, _))| *place);
+    let until = tokio::time::Instant::now() + BUYS_FOR;
     for (account, (place, crossing)) in crossings {
         let bought = match &surroundings.stripe {
             None => continue,
             Some(stripe) => match stripe.client(context.clock.now()).await {
                 Ok(stripe) => {
-                    command::auto_top_up::crossed(context, &stripe, &account, &crossing).await
+                    // The rest of the batch does not wait for a slow Stripe.
+                    let pays = tokio::time::Instant::now() < until;
+                    command::auto_top_up::crossed(context, &stripe, &account, &crossing, pays).await
                 }
                 Err(error) => {
                     let account = account.as_str();

@@ -19,7 +19,7 @@ use crate::domain::auto_top_up::{
 use crate::domain::instant::Span;
 use crate::domain::payment::{DisputeStage, IntentId};
 use crate::domain::refusal::FieldProblem;
-use crate::domain::{AccountId, Catalog, Instant, Money, OperationId, Refusal, TaxBehavior};
+use crate::domain::{AccountId, Catalog, Instant, OperationId, Refusal, TaxBehavior};
 use crate::failure::Failure;
 use crate::query::payments::{self, PaymentRecord};
 use crate::store::{Loaded, Outcome, StoreError};
@@ -30,6 +30,8 @@ use crate::stripe::{SavedCard, Stripe, StripeError, intent_id};
 const RESENT_FOR: Span = Span::from_s(23 * 3600);
 /// How many accounts one run of `reconcile` looks at.
 const LOOKED_AT: i32 = 1_000;
+/// For how long a request that was sent may still reach Stripe.
+const IN_FLIGHT: Span = Span::from_s(3_600);
 
 /// A customer's request to switch it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +160,8 @@ async fn done(run: &Run<'_>, write: &Write) -> Result<Option<()>, Failure> {
     }
 }
 
-/// Buys a pack, if the account needs one and its customer allows it.
+/// Buys a pack, if the account needs one and its customer allows it. `pays`: whether the card is
+/// charged now; if not, `reconcile` does it.
 ///
 /// # Errors
 /// [`Failure::Store`]: look again. What Stripe did not answer is no error: `reconcile` asks again.
@@ -167,10 +170,11 @@ pub async fn crossed(
     stripe: &Stripe,
     account: &AccountId,
     crossing: &Crossing,
+    pays: bool,
 ) -> Result<(), Failure> {
     match claim(context, stripe, account, crossing, None).await? {
-        Some(claim) => pay(context, stripe, account, &claim).await,
-        None => Ok(()),
+        Some(claim) if pays => pay(context, stripe, account, &claim).await,
+        _ => Ok(()),
     }
 }
 
@@ -199,16 +203,39 @@ async fn try_claim(
     let Some(before) = context.store.auto_top_up(account).await? else { return Ok(Some(None)) };
     let loaded = context.store.account(account).await?.ok_or_else(|| lost(account))?;
     let orders = context.store.orders(account).await?;
+    // A record that comes again, when its order has ended or is under way.
+    if context.store.order(crossing.order(account)).await?.is_some() {
+        return Ok(Some(None));
+    }
     let open = open(context, &orders, context.clock.now()).await?;
-    let charged = charged(run, stripe, &before).await?;
     let (now, live) = (context.clock.now(), stripe.is_live());
     let advanced = advance::advance(&loaded.account, catalog, now)?.account;
     let (account, advanced) = (&loaded.account, &advanced);
     let (before, orders, open) = (&before, &orders, &open);
-    let read = Read { before, account, advanced, orders, open, live, charged };
-    Ok(match decide::crossed(&read, crossing, catalog, now) {
+    let mut read = Read { before, account, advanced, orders, open, live, charged: None };
+    let mut crossed = decide::crossed(&read, crossing, catalog, now);
+    // Only an order that would be placed is worth a question.
+    if let (Crossed::Claims(claim, _), Some(TaxBehavior::Exclusive)) =
+        (&crossed, catalog.tax.behavior)
+    {
+        crossed = match stripe.with_tax(claim.price, &claim.card.customer, now).await {
+            Ok(charged) => {
+                read.charged = Some(charged);
+                decide::crossed(&read, crossing, catalog, now)
+            }
+            Err(StripeError::Again(_) | StripeError::Key(_)) => {
+                Crossed::Refused(decide::waits(before, account, now))
+            }
+            // Such as a customer without an address.
+            Err(error) => {
+                let account = account.id.as_str();
+                tracing::error!(account, %error, "the tax of an auto top-up cannot be computed");
+                decide::refused(before, read.account, Failed::TaxUnknown, now)
+            }
+        };
+    }
+    Ok(match crossed {
         Crossed::Claims(claim, write) => done(run, &write).await?.map(|()| Some(claim)),
-        Crossed::Claimed(claim) => Some(Some(claim)),
         Crossed::Refused(write) => done(run, &write).await?.map(|()| None),
         Crossed::Nothing if due.is_some() && before.due == due => {
             let write = decide::looked(before, account, now);
@@ -216,25 +243,6 @@ async fn try_claim(
         }
         Crossed::Nothing => Some(None),
     })
-}
-
-/// What the card is charged where tax is added to a price. None: the price, or there is no card.
-async fn charged(
-    run: &Run<'_>,
-    stripe: &Stripe,
-    before: &AutoTopUp,
-) -> Result<Option<Money>, Failure> {
-    let Terms { pack, at_most, .. } = &before.consent.terms;
-    let price =
-        run.catalog.packs.get(pack).and_then(|pack| pack.prices.in_currency(at_most.currency));
-    let added = run.catalog.tax.behavior == Some(TaxBehavior::Exclusive);
-    match (before.card(), price.filter(|_| added && before.claim.is_none())) {
-        (Some(card), Some(price)) => {
-            let now = run.context.clock.now();
-            Ok(Some(stripe.with_tax(price, &card.customer, now).await?))
-        }
-        _ => Ok(None),
-    }
 }
 
 /// Charges the card of a claim, and applies the answer.
@@ -351,7 +359,14 @@ pub async fn look(context: &Context, stripe: &Stripe, account: &AccountId) -> Re
             None => Ok(()),
         };
     };
-    match find(context, stripe, account, claim).await {
+    // A key of the other mode does not know the payment.
+    if auto.consent.live != stripe.is_live() {
+        return Ok(());
+    }
+    let loaded = super::retry(context, || context.store.account(account)).await?;
+    let loaded = loaded.ok_or_else(|| lost(account))?;
+    let may_charge = auto.card() == Some(&claim.card) && loaded.account.gate.is_open();
+    match find(context, stripe, account, claim, may_charge).await {
         Ok(Some(id)) => match stripe.intent(&id, context.clock.now()).await {
             Ok(intent) => conclude(context, stripe, account, claim, intent).await,
             Err(error) => unanswered(account, claim, &error),
@@ -362,16 +377,22 @@ pub async fn look(context: &Context, stripe: &Stripe, account: &AccountId) -> Re
 }
 
 /// The payment of a claim: for a day the same request gets the same answer, or is made now; after
-/// that it is looked for. None: there is none, and there never will be.
+/// that it is looked for, and before that if nothing may be charged any more: the first request may
+/// never have reached Stripe. None: there is none, and there never will be.
 async fn find(
     context: &Context,
     stripe: &Stripe,
     account: &AccountId,
     claim: &Claim,
+    may_charge: bool,
 ) -> Result<Option<IntentId>, StripeError> {
     let now = context.clock.now();
-    if now - claim.at >= RESENT_FOR {
-        return stripe.intent_of(claim, now).await;
+    if now - claim.at >= RESENT_FOR || !may_charge {
+        let found = stripe.intent_of(claim, now).await?;
+        return match found.is_some() || now - claim.at >= IN_FLIGHT {
+            true => Ok(found),
+            false => Err(StripeError::Again("a request may be under way".to_owned())),
+        };
     }
     match stripe.charge(account, claim, now).await {
         Ok(intent) => intent_id(&intent).map(Some),

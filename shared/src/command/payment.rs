@@ -295,7 +295,7 @@ async fn try_join(
                 true => store.auto_top_up(&order.account).await?,
                 false => None,
             };
-            known.and_then(|known| Some((auto_top_up::told(&known, paid, disputed)?, known)))
+            known.and_then(|known| Some((auto_top_up::told(&known, paid, disputed, now)?, known)))
         }
         None => None,
     };

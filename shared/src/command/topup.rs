@@ -167,7 +167,11 @@ async fn try_place(run: &Run<'_>, invoice: &PaidInvoice) -> Result<Option<Placed
     if decided.is_some_and(|decided| decided.verdict == Verdict::Dismissed) {
         return Ok(Some(Placed::Foreign));
     }
-    let Some(order) = topup::order(invoice, account.clone(), run.catalog) else {
+    let offered = match invoice.catalog {
+        Some(version) if version != run.catalog.version => run.context.catalog_of(version).await?,
+        _ => run.context.catalog().await,
+    };
+    let Some(order) = topup::order(invoice, account.clone(), &offered) else {
         let problem = format!("{account} paid for the top-up plan {}", invoice.topup);
         return Ok(Some(Placed::Problem(format!("{problem}, which the catalog does not have"))));
     };

@@ -142,8 +142,6 @@ pub enum Crossed {
     Nothing,
     /// A pack is ordered, once this is written.
     Claims(Claim, Write),
-    /// The claim of this crossing is open: whether Stripe was asked is not known.
-    Claimed(Claim),
     /// A pack is not ordered: that is told once in a month.
     Refused(Write),
 }
@@ -169,9 +167,6 @@ pub struct Read<'a> {
 pub fn crossed(read: &Read<'_>, crossing: &Crossing, catalog: &Catalog, now: Instant) -> Crossed {
     let Read { before, account, advanced, orders, .. } = *read;
     let id = crossing.order(&account.id);
-    if let Some(claim) = before.claim_of(id) {
-        return Crossed::Claimed(claim.clone());
-    }
     let State::On(card) = &before.state else { return Crossed::Nothing };
     let is_enough = advanced.available >= before.consent.terms.below;
     // A card that was declined is not charged again before something has changed.
@@ -182,14 +177,14 @@ pub fn crossed(read: &Read<'_>, crossing: &Crossing, catalog: &Catalog, now: Ins
     let month = before.month.at(now);
     let ordered = match new_order(read, id, catalog, now) {
         Ok(ordered) => ordered,
-        Err(failed) => return refused(before, account, failed, month, now),
+        Err(failed) => return refused(before, account, failed, now),
     };
     let (pack, credits, price) = (ordered.pack.clone(), ordered.credits, ordered.price);
     let (at, card) = (now, card.clone());
     let claim = Claim { order: id, pack, credits, price, at, month: month.from, card };
     let charged = month.charged(price.currency).minor;
     if charged.saturating_add(price.minor) > before.consent.terms.at_most.minor {
-        return refused(before, account, Failed::CapReached, month, now);
+        return refused(before, account, Failed::CapReached, now);
     }
     let mut month = month;
     month.count(&claim);
@@ -238,13 +233,8 @@ fn new_order(
 }
 
 /// Tells, once in a month, why a pack is not ordered. In the next month the sum begins anew.
-fn refused(
-    before: &AutoTopUp,
-    account: &Account,
-    failed: Failed,
-    month: Month,
-    now: Instant,
-) -> Crossed {
+pub fn refused(before: &AutoTopUp, account: &Account, failed: Failed, now: Instant) -> Crossed {
+    let month = before.month.at(now);
     if month.told.contains(&failed) {
         return Crossed::Nothing;
     }
@@ -253,6 +243,12 @@ fn refused(
     let told = [month.told.clone(), vec![failed]].concat();
     let after = AutoTopUp { month: Month { told, ..month }, due, ..before.clone() };
     Crossed::Refused(written(Some(before), after, account, now))
+}
+
+/// The write that has `reconcile` look in a while: Stripe did not answer.
+pub fn waits(before: &AutoTopUp, account: &Account, now: Instant) -> Write {
+    let due = Some(now + SETTLE_AFTER);
+    written(Some(before), AutoTopUp { due, ..before.clone() }, account, now)
 }
 
 /// The write that has `reconcile` look no more: there was nothing to do.
@@ -283,14 +279,21 @@ pub fn failed(
 
 /// What a payment of the account changes: the claim of a paid order ends, and a dispute switches it
 /// off. None: nothing.
-pub fn told(before: &AutoTopUp, paid: Option<OperationId>, disputed: bool) -> Option<AutoTopUp> {
+pub fn told(
+    before: &AutoTopUp,
+    paid: Option<OperationId>,
+    disputed: bool,
+    now: Instant,
+) -> Option<AutoTopUp> {
     let claim = paid.and_then(|order| before.claim_of(order)).cloned();
-    let after = claim.map(|claim| AutoTopUp {
-        claim: None,
-        ended: Some(Ended { claim, failed: None }),
-        declines: 0,
-        due: None,
-        ..before.clone()
+    let after = claim.map(|claim| {
+        let mut month = before.month.at(now);
+        // It may have been charged in this month: it counts in both.
+        if month.from > claim.month {
+            month.count(&claim);
+        }
+        let ended = Some(Ended { claim, failed: None });
+        AutoTopUp { claim: None, ended, month, declines: 0, due: None, ..before.clone() }
     });
     match disputed {
         true => off(after.as_ref().unwrap_or(before), OffReason::Dispute).or(after),

@@ -196,7 +196,9 @@ pub fn told_auto(before: &Facts, after: &Facts, order: &Order) -> (Option<Operat
     let paid = order.auto && before.paid.is_empty() && !after.paid.is_empty();
     let mut disputes = after.disputes.iter();
     let begins = disputes.any(|(name, dispute)| {
-        dispute.stage != DisputeStage::Won && !before.disputes.contains_key(name)
+        // One that was heard before the order is heard with it.
+        let is_new = before.orders.is_empty() || !before.disputes.contains_key(name);
+        dispute.stage != DisputeStage::Won && is_new
     });
     (paid.then_some(order.id), begins)
 }

@@ -25,11 +25,13 @@ pub fn begin(
     }
     may_buy(account, terms.credits, now)?;
     let (account, customer) = (account.id.clone(), billing.customer.clone());
-    Ok(TopUpCheckout { account, topup, terms, customer, return_url: return_url.to_owned() })
+    let (catalog, return_url) = (catalog.version, return_url.to_owned());
+    Ok(TopUpCheckout { account, topup, terms, catalog, customer, return_url })
 }
 
-/// The order of a paid invoice, at the price and with the credits that the catalog offers now: what
-/// was paid is compared with it, as with any order. None: the catalog has no such top-up plan.
+/// The order of a paid invoice, at the price and with the credits of `catalog`, which offered it when
+/// it was begun: what was paid is compared with it, as with any order. None: it has no such top-up
+/// plan.
 pub fn order(invoice: &PaidInvoice, account: AccountId, catalog: &Catalog) -> Option<Order> {
     let terms = catalog.topups.get(&invoice.topup)?;
     Some(Order {
@@ -47,7 +49,7 @@ pub fn order(invoice: &PaidInvoice, account: AccountId, catalog: &Catalog) -> Op
         invoice: true,
         auto: false,
         tax: Tax::default(),
-        at: invoice.created,
+        at: invoice.paid_at,
         url: None,
         intent: None,
         expired: false,

@@ -136,10 +136,12 @@ pub enum Failed {
     AccountClosed,
     /// The account has too many grants or open checkouts.
     TooMany,
+    /// Stripe cannot compute the tax: it has no address of the customer.
+    TaxUnknown,
 }
 
 impl Failed {
-    pub const ALL: [Failed; 8] = [
+    pub const ALL: [Failed; 9] = [
         Failed::Declined,
         Failed::AuthenticationRequired,
         Failed::CapReached,
@@ -148,6 +150,7 @@ impl Failed {
         Failed::LivemodeChanged,
         Failed::AccountClosed,
         Failed::TooMany,
+        Failed::TaxUnknown,
     ];
 
     pub fn name(self) -> &'static str {
@@ -160,6 +163,7 @@ impl Failed {
             Failed::LivemodeChanged => "livemode_changed",
             Failed::AccountClosed => "account_closed",
             Failed::TooMany => "too_many",
+            Failed::TaxUnknown => "tax_unknown",
         }
     }
 

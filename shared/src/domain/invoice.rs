@@ -13,8 +13,11 @@ pub struct PaidInvoice {
     /// The account and the top-up plan that its subscription names.
     pub account: String,
     pub topup: String,
+    /// The version of the catalog that offered it when it was begun.
+    pub catalog: Option<u32>,
     pub live: bool,
     pub created: Instant,
+    pub paid_at: Instant,
     /// The payment. Where there was nothing to pay there is none, and the invoice's id stands for
     /// it.
     pub intent: IntentId,

@@ -25,7 +25,7 @@ impl StripeList {
     /// The lists of events. What names the order of a payment comes first: refunds and disputes do
     /// not name it.
     pub const EVENTS: [StripeList; 3] =
-        [StripeList::PaymentEvents, StripeList::ReversalEvents, StripeList::SubscriptionEvents];
+        [StripeList::PaymentEvents, StripeList::SubscriptionEvents, StripeList::ReversalEvents];
     /// The lists of objects, in such an order too.
     pub const OBJECTS: [StripeList; 4] =
         [StripeList::Charges, StripeList::Sessions, StripeList::Refunds, StripeList::Disputes];

@@ -41,6 +41,8 @@ pub struct TopUpCheckout {
     pub account: AccountId,
     pub topup: String,
     pub terms: TopUpPlan,
+    /// The version of the catalog that offers it.
+    pub catalog: u32,
     /// Stripe's id of who pays for the account, if one is known.
     pub customer: Option<String>,
     /// Where Stripe sends the customer back to, as the session says.

@@ -24,6 +24,8 @@ pub const ACCOUNT: &str = "scrip_account";
 pub const CONSENT: &str = "scrip_consent";
 /// The metadata key with which a subscription says that it is a top-up plan.
 pub const TOP_UP: &str = "scrip_topup";
+/// and with which version of the catalog it was begun.
+pub const CATALOG: &str = "scrip_catalog";
 
 /// The longest receipt address that is kept, in bytes: Stripe's have about 200.
 pub(super) const MAX_URL: usize = 1024;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_once, unread};
-use super::object::{ACCOUNT, MAX_URL, TOP_UP, without_value};
+use super::object::{ACCOUNT, CATALOG, MAX_URL, TOP_UP, without_value};
 use crate::domain::hash::short_hash;
 use crate::domain::invoice::PaidInvoice;
 use crate::domain::payment::IntentId;
@@ -67,7 +67,7 @@ impl Stripe {
 }
 
 fn form(checkout: &TopUpCheckout, customer: Option<&str>) -> Value {
-    let TopUpCheckout { account, topup, terms, return_url, .. } = checkout;
+    let TopUpCheckout { account, topup, terms, catalog, return_url, .. } = checkout;
     let TopUpPlan { credits, price, every, .. } = terms;
     // The account is named where the customer pays: a person may have two accounts open.
     let product = format!("{credits} credits each {} for {account}", every.name());
@@ -85,7 +85,9 @@ fn form(checkout: &TopUpCheckout, customer: Option<&str>) -> Value {
             },
             "quantity": 1,
         }],
-        "subscription_data": { "metadata": { ACCOUNT: account, TOP_UP: topup } },
+        "subscription_data": {
+            "metadata": { ACCOUNT: account, TOP_UP: topup, CATALOG: catalog.to_string() },
+        },
         "success_url": back_to(return_url, &format!("{TOPUP}={topup}")),
         "cancel_url": back_to(return_url, &format!("{TOPUP}={topup}&{CANCELED}=1")),
     });
@@ -125,13 +127,17 @@ fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
         (None, _) => id.to_string(),
     };
     let intent: IntentId = intent.parse().map_err(|_| custom("payment_intent is no id of one"))?;
+    let second = |at: i64| Instant::from_ms(at.saturating_mul(1000));
+    let paid_at = read.status_transitions.and_then(|transitions| transitions.paid_at);
     let currency = read.currency.parse().map_err(|_| custom("currency is no currency"))?;
     Ok(Some(PaidInvoice {
         id,
         account: account.clone(),
         topup: topup.clone(),
+        catalog: metadata.get(CATALOG).and_then(|version| version.parse().ok()),
         live: read.livemode,
-        created: Instant::from_ms(read.created.saturating_mul(1000)),
+        created: second(read.created),
+        paid_at: second(paid_at.unwrap_or(read.created)),
         intent,
         paid: Money { currency, minor: read.amount_paid },
         customer: read.customer.map(Named::id),
@@ -160,12 +166,18 @@ struct Invoice {
     livemode: bool,
     created: i64,
     status: Option<String>,
+    status_transitions: Option<Transitions>,
     currency: String,
     amount_paid: u64,
     customer: Option<Named>,
     hosted_invoice_url: Option<String>,
     parent: Option<Parent>,
     payments: Option<Payments>,
+}
+
+#[derive(Deserialize)]
+struct Transitions {
+    paid_at: Option<i64>,
 }
 
 #[derive(Deserialize)]
