@@ -77,7 +77,7 @@ export function refund(account, { id, seq }, charged, after) {
   });
 }
 
-const STATUSES = ['active', 'past_due', 'canceled'].map((status) => [status, t[`status_${status}`]]);
+const STATUSES = ['active', 'trialing', 'past_due', 'canceled'].map((status) => [status, t[`status_${status}`]]);
 const plan = (value) => field({ name: 'plan', text: t.plan, hint: t.plan_hint, required: true, value, pattern: '[a-z0-9_]{1,64}' });
 const name = (value) => field({ name: 'name', text: t.name, maxLength: 128, value });
 const labels = (value) => field({ name: 'labels', text: t.labels, hint: t.labels_hint, value });

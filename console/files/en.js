@@ -37,6 +37,7 @@ export default {
   "plan_hint": "The name of a plan in the catalog, such as pro.",
   "status": "Status",
   "status_active": "Active",
+  "status_trialing": "Trialing: tries the plan for free",
   "status_past_due": "Past due: no new plan credits",
   "status_canceled": "Canceled: keeps credits, cannot spend",
   "restart": "A new cycle was paid for: begin a full period today",

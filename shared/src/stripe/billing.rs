@@ -19,6 +19,8 @@ pub struct NewSubscription {
     pub price: String,
     /// How many of it are paid for.
     pub seats: u32,
+    /// Whether Stripe computes the tax.
+    pub taxed: bool,
     pub return_url: String,
 }
 
@@ -83,18 +85,25 @@ struct Form<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a str>,
     line_items: [Value; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    automatic_tax: Option<Value>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    customer_update: Option<Value>,
     subscription_data: Value,
     success_url: String,
     cancel_url: String,
 }
 
 fn form(new: &NewSubscription) -> Form<'_> {
-    let NewSubscription { account, customer, price, seats, return_url } = new;
+    let NewSubscription { account, customer, price, seats, taxed, return_url } = new;
     Form {
         mode: "subscription",
         client_reference_id: account,
         customer: customer.as_deref(),
         line_items: [json!({ "price": price, "quantity": seats })],
+        automatic_tax: taxed.then(|| json!({ "enabled": true })),
+        // Stripe computes the tax by the address that a known customer gives now.
+        customer_update: customer.as_ref().filter(|_| *taxed).map(|_| json!({ "address": "auto" })),
         subscription_data: json!({ "metadata": { ACCOUNT: account } }),
         success_url: back_to(return_url, &format!("{SUBSCRIBED}=1")),
         cancel_url: back_to(return_url, &format!("{CANCELED}=1")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use ::audit::{AuditPart, AuditWork};
 use local::roles::{Roles, acting_as};
-use local::stripe::{Card, Effect};
+use local::stripe::{Card, ChangeAt, Effect, PriceId};
 use local::template::Permissions;
 use local::template::Template;
 use serde_json::json;
@@ -157,6 +157,40 @@ async fn customers(shop: &Shop) {
     assert_eq!(shop.state("acme", &order).await.0, "credited");
 }
 
+/// A customer subscribes; a price of no plan parks the subscription, and one of a plan ends that, by
+/// the webhook and by reconcile.
+async fn subscribers(shop: &Shop) {
+    shop.stack.open("subscriber", "free").await;
+    let token = shop.token("subscriber", r#""view","buy""#).await;
+    let body = r#"{"plan":"pro"}"#;
+    let begun = shop.ask(&token, "POST", "/v1/me/subscriptions", Some("s"), body).await;
+    assert_eq!(begun.status, 200, "{begun:?}");
+    let session = shop.stripe.session_of("subscriber").expect("a session");
+    shop.act(&session, Effect::Pay).await;
+    let id = shop.stripe.subscription_of("subscriber").expect("a subscription");
+    let change = |price: &str| {
+        let price = PriceId::try_from(price.to_owned()).expect("a price");
+        Effect::Change { price, at: ChangeAt::Now }
+    };
+    let prices = [("price_local_starter_month", 1, true), ("price_local_pro_month", 2, false)];
+    for (heard, day) in [(true, 19), (false, 20)] {
+        for (price, hour, parked) in prices {
+            shop.stripe.act(&id, change(price)).expect("changed");
+            match heard {
+                true => shop.stripe.deliver(&shop.stack.functions).await,
+                false => {
+                    shop.stripe.take_events();
+                    shop.stack.set_clock(&format!("2026-11-{day}T{hour:02}:30:00Z"));
+                    shop.stack.mappings.fire("reconcile").await.expect("reconciled");
+                }
+            }
+            let listed = shop.stack.get("/v1/payments?state=parked").await;
+            let listed = listed.body["payments"].as_array().cloned().expect("payments");
+            assert_eq!(listed.iter().any(|one| one["id"] == *id), parked, "{heard}: {listed:?}");
+        }
+    }
+}
+
 /// A customer has packs bought: by relay, and by reconcile in a new month.
 async fn auto_top_up(shop: &Shop) {
     const PATH: &str = "/v1/me/auto-top-up";
@@ -249,6 +283,7 @@ async fn each_function_uses_all_that_its_role_allows_and_nothing_else() {
     services(&shop.stack).await;
     operators(&shop).await;
     customers(&shop).await;
+    subscribers(&shop).await;
     auto_top_up(&shop).await;
     time(&shop).await;
     let (allowed, used) = (Template::load().permissions(), shop.stack.roles.used());
