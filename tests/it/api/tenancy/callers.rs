@@ -266,6 +266,8 @@ pub(super) fn body(route: &Route) -> &'static str {
         (_, "enter" | "leave") => "t=none",
         (_, "sessions") => r#"{"subject":"ada","return_url":"https://app.example.com/"}"#,
         (_, "checkouts") => r#"{"pack":"starter"}"#,
+        (_, "subscriptions") => r#"{"plan":"pro"}"#,
+        (_, "portal") => "{}",
         (_, "topup-plans") => r#"{"topup":"monthly_500"}"#,
         (_, "release") if route.path.contains("/holds/") => "{}",
         (_, "revoke" | "freeze" | "unfreeze" | "waive" | "release" | "dismiss") => {
