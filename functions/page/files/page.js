@@ -175,7 +175,8 @@ function automatic(within) {
 /** Sets auto top-up, or switches it off. Sent again, it changes nothing. */
 async function setAuto(button, setting) {
   const headers = { 'Content-Type': 'application/json' };
-  const options = setting ? { method: 'PUT', headers, body: JSON.stringify(setting) } : { method: 'DELETE' };
+  // A request by cookie says a type that no form can send, also without a body.
+  const options = setting ? { method: 'PUT', headers, body: JSON.stringify(setting) } : { method: 'DELETE', headers };
   const said = await auto(button, AUTO, options);
   if (!said) return;
   if (said.url) return location.assign(said.url);

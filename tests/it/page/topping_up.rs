@@ -3,7 +3,7 @@
 use local::stripe::Effect;
 use serde_json::{Value, json};
 
-use super::browser::{assert_accessible, session_from};
+use super::browser::{assert_accessible, keep_picture, session_from};
 use super::html::{page, words};
 use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
@@ -21,7 +21,7 @@ async fn shown(shop: &Shop, section: &str) -> (String, String) {
 }
 
 /// Presses the button with this label at Stripe.
-fn press_at_stripe(tab: &mut Tab<'_>, label: &str) {
+pub(super) fn press_at_stripe(tab: &mut Tab<'_>, label: &str) {
     tab.until(AT_STRIPE);
     let button = format!(
         "[...document.querySelectorAll('button')].find((b) => b.textContent === '{label}')"
@@ -54,8 +54,12 @@ async fn topup_plans_are_offered_and_those_that_run_say_when_they_are_paid_next(
     assert_eq!(begun.status, 201, "{begun:?}");
     let session = shop.stripe.session_of("acme").expect("a session");
     shop.act(&session, Effect::Pay).await;
+    // It is none to a plan: plans are still offered.
+    let (text, html) = shown(&shop, "plan").await;
+    assert!(text.contains("Plan Free.") && !text.contains("Renews"), "{text}");
+    assert!(html.contains("data-plan=\"pro\"") && html.contains("data-portal"), "{html}");
     let (text, html) = shown(&shop, "topup-plans").await;
-    assert!(text.contains("500 credits a month Next payment on 2026-12-18 12:00 UTC."), "{text}");
+    assert!(text.contains("500 credits a month Next payment on 2026-12-18 12:00 UTC"), "{text}");
     assert!(text.contains("Manage subscription") && !html.contains("data-topup"), "{html}");
     let id = shop.stripe.subscription_of("acme").expect("a subscription");
     shop.act(&id, Effect::CancelAtPeriodEnd).await;
@@ -90,10 +94,12 @@ async fn a_customer_begins_a_topup_plan_at_stripe_and_sees_it_run() {
     let plans = "document.querySelector('#topup-plans').innerText";
     tab.until(&format!("{plans}.includes('500 credits a month') && {plans}.includes('Next')"));
     assert_eq!(shop.balance("acme").await.0, "525");
+    tab.eval("document.querySelector('#topup-plans').scrollIntoView()");
     assert_accessible(&mut tab, "topup-plan");
     tab.eval("document.querySelector('#portal').click()");
     tab.until(AT_STRIPE);
     assert!(tab.text("document.body.innerText").contains("45.00 usd"));
+    keep_picture(&mut tab, "stripe-portal");
     assert_eq!(tab.take_errors(), Vec::<String>::new());
 }
 
@@ -119,7 +125,7 @@ async fn a_customer_agrees_to_auto_top_up_saves_a_card_and_switches_it_off() {
     tab.until("document.activeElement.id === 'auto-agree'");
     let said = tab.text("document.querySelector('#auto-words').textContent");
     let query = "below=50&pack=starter&currency=usd&at_most_minor=20050";
-    let token = shop.token("acme", r#""view""#).await;
+    let token = session_from(&shop.stack, "acme", &base).await.1;
     let path = format!("/v1/me/auto-top-up?{query}");
     let asked = shop.ask(&token, "GET", &path, None, "").await;
     assert_eq!(said, asked.text("/consent_words"), "to the letter");
@@ -143,14 +149,18 @@ async fn a_customer_agrees_to_auto_top_up_saves_a_card_and_switches_it_off() {
     // The customer comes back without a card: the page still leads there, by the same consent.
     tab.open(&format!("{base}/"));
     tab.until("!document.querySelector('#auto-card').hidden");
-    assert_accessible(&mut tab, "needs card");
+    tab.eval("document.querySelector('#auto-top-up').scrollIntoView()");
+    assert_accessible(&mut tab, "needs-card");
     tab.eval("document.querySelector('#auto-card').click()");
+    tab.until(AT_STRIPE);
+    keep_picture(&mut tab, "stripe-setup");
     press_at_stripe(&mut tab, "Pay");
     tab.until(&format!("{AUTO}.includes('It is on.')"));
     let now = auto(&shop).await;
     assert_eq!((&now["state"], &now["setting"]["below"]), (&json!("on"), &json!("60")));
-    assert!(tab.text(AUTO).contains("of at most $200.50"), "{}", tab.text(AUTO));
-    assert_accessible(&mut tab, "auto top-up");
+    assert!(tab.text(AUTO).contains("200.50"), "{}", tab.text(AUTO));
+    tab.eval("document.querySelector('#auto-top-up').scrollIntoView()");
+    assert_accessible(&mut tab, "auto-top-up");
     tab.reach("Switch off auto top-up");
     tab.press("Enter");
     tab.until(&format!("{AUTO}.includes('It is off.')"));
