@@ -29,6 +29,7 @@ function localize(within) {
   within.querySelector('#csv')?.addEventListener('click', download);
   limits(within);
   subscribable(within);
+  automatic(within);
 }
 
 /** The controls of limits: they need this script. */
@@ -76,7 +77,7 @@ async function limit(button, user, per, atMost) {
   }
 }
 
-/** Opens a page of the payment provider: where a subscription begins, or where it is changed. */
+/** Opens a page of the payment provider: where a plan begins, or where it is changed. */
 async function goOn(button, path, fields) {
   hold(true);
   try {
@@ -84,9 +85,15 @@ async function goOn(button, path, fields) {
     const reply = await ask(path, { method: 'POST', headers, body: JSON.stringify(fields) });
     const { url, code } = await reply.json();
     if (reply.ok) return location.assign(url);
-    if (code !== 'already_subscribed') throw new Error(reply.status);
-    await refresh();
-    message('subscribed', '');
+    if (code === 'already_subscribed') {
+      await refresh();
+      message('subscribed', '');
+    } else if (code === 'topup_running') {
+      await refresh();
+      message('topup_running', '');
+    } else if (code === 'too_many_grants') {
+      message('too_many_grants', 'warn');
+    } else throw new Error(reply.status);
   } catch (error) {
     if (error === CLOSED) return;
     message('subscribe_failed', 'warn');
@@ -110,6 +117,94 @@ function subscribable(within) {
     button.hidden = false;
     button.addEventListener('click', () => goOn(button, '/v1/me/portal', {}));
   }
+  for (const button of within.querySelectorAll('button[data-topup]')) {
+    const { topup } = button.dataset;
+    button.hidden = false;
+    button.addEventListener('click', () => goOn(button, '/v1/me/topup-plans', { topup }));
+  }
+}
+
+const AUTO = '/v1/me/auto-top-up';
+/** Auto top-up. The form asks for the words of its setting, and sends it when they are agreed to. */
+function automatic(within) {
+  const form = within.querySelector('form#auto');
+  const off = within.querySelector('#auto-off');
+  const card = within.querySelector('#auto-card');
+  for (const shown of [form, off, card]) if (shown) shown.hidden = false;
+  off?.addEventListener('click', () => setAuto(off, null));
+  card?.addEventListener('click', () => {
+    const { below, pack, currency, atMost } = card.dataset;
+    const consent = document.getElementById('auto-agreed').textContent;
+    setAuto(card, { below, pack, currency, at_most_minor: Number(atMost), consent });
+  });
+  if (!form) return;
+  const field = (name) => form.querySelector(`#auto-${name}`);
+  const [below, pack, most, agree, words, go] = ['below', 'pack', 'at-most', 'agree', 'words', 'go'].map(field);
+  const offer = (is) => {
+    agree.checked = false;
+    agree.disabled = agree.parentElement.hidden = !is;
+    go.textContent = is ? t.auto_agree : t.auto_continue;
+  };
+  const choose = () => {
+    const { credits, currency, price } = pack.selectedOptions[0].dataset;
+    below.max = credits;
+    most.min = price;
+    most.step = 10 ** -(price.split('.')[1] ?? '').length;
+    field('currency').textContent = `(${currency.toUpperCase()})`;
+  };
+  choose();
+  form.addEventListener('input', ({ target }) => {
+    if (target === agree) return;
+    choose();
+    // The words are of another setting.
+    offer(false);
+  });
+  form.addEventListener('submit', async (event) => {
+    event.preventDefault();
+    const { currency, price, minor } = pack.selectedOptions[0].dataset;
+    const setting = { below: below.value, pack: pack.value, currency, at_most_minor: Math.round((most.value * minor) / price) };
+    if (agree.checked) return setAuto(go, { ...setting, consent: words.textContent });
+    const said = await auto(go, `${AUTO}?${new URLSearchParams(setting)}`);
+    if (!said) return;
+    words.textContent = said.consent_words;
+    offer(true);
+    agree.focus();
+  });
+}
+
+/** Sets auto top-up, or switches it off. Sent again, it changes nothing. */
+async function setAuto(button, setting) {
+  const headers = { 'Content-Type': 'application/json' };
+  // A request by cookie says a type that no form can send, also without a body.
+  const options = setting ? { method: 'PUT', headers, body: JSON.stringify(setting) } : { method: 'DELETE', headers };
+  const said = await auto(button, AUTO, options);
+  if (!said) return;
+  if (said.url) return location.assign(said.url);
+  // A field that has the focus would keep the section as it is.
+  const summary = document.getElementById('auto-set');
+  if (summary) summary.parentElement.open = false;
+  summary?.focus({ preventScroll: true });
+  await refresh().catch(() => {});
+  announce(t.auto_saved);
+}
+
+/** The answer of a request about auto top-up. None: a message says what is wrong. */
+async function auto(button, path, options) {
+  hold(true);
+  try {
+    const reply = await ask(path, options);
+    const said = await reply.json();
+    hold(false);
+    if (reply.ok) return said;
+    if (said.code === 'dispute_open') message('auto_dispute', 'warn');
+    else if (reply.status < 500) message('auto_wrong', 'warn');
+    else message('auto_error', 'warn');
+  } catch (error) {
+    if (error === CLOSED) return;
+    hold(false);
+    message('auto_error', 'warn');
+  }
+  button.focus({ preventScroll: true });
 }
 
 function sortable(table) {
@@ -244,7 +339,8 @@ function close(status) {
 
 /** Disables every button that leads to a payment, so that only one is pressed at a time. */
 function hold(held) {
-  for (const button of document.querySelectorAll('button[data-pack], button[data-plan], button[data-portal]')) button.disabled = held;
+  const leads = 'button:is([data-pack], [data-plan], [data-portal], [data-topup], [data-auto])';
+  for (const button of document.querySelectorAll(leads)) button.disabled = held;
 }
 
 // The credits of these may still arrive, in any session that ordered them.
@@ -401,10 +497,10 @@ const asked = new URLSearchParams(location.search);
 const checkout = asked.get('checkout') ?? sessionStorage.getItem('checkout');
 const canceled = asked.has('canceled');
 
-// A payment may change in another tab or at the bank and leave the balance as it is: refresh on
-// view.
+// A payment may change in another tab or at the bank and leave the balance as it is, as a card that
+// is saved does: refresh on view.
 document.addEventListener('visibilitychange', () => {
-  if (document.visibilityState === 'visible' && document.querySelector('#payments li')) refresh().catch(() => {});
+  if (document.visibilityState === 'visible' && document.querySelector('#payments li, #auto-card')) refresh().catch(() => {});
 });
 
 sync(here);

@@ -1,6 +1,7 @@
 //! Page: serves a link that opens a session, the session's page, the files of the page, and what
 //! the session reads. Anyone can reach it.
 
+mod auto_top_up;
 mod files;
 mod ledger;
 mod limits;

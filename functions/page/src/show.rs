@@ -14,7 +14,7 @@ use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{ledger, limits, region, render, view};
+use super::{auto_top_up, ledger, limits, region, render, view};
 
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
@@ -47,6 +47,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let from_day = to.minus(DAYS);
     let days = query::usage::usage(context, account, from_day, to).await?;
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
+    let billing = billing(context, account).await?;
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
     let entries = value(&entries)["entries"].take();
@@ -61,11 +62,14 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         usage: value(&usage),
         models: view::models(&days, &catalog),
         payments: payments(context, call, account).await?,
-        subscriptions: {
-            let billing = billing(context, account).await?;
-            let advanced = &advanced.account;
-            value(&http::subscription::subscriptions_json(advanced, &billing, &catalog, now))
-        },
+        subscriptions: value(&http::subscription::subscriptions_json(
+            &advanced.account,
+            &billing,
+            &catalog,
+            now,
+        )),
+        topups: value(&http::topup::topups_json(&catalog, &billing)),
+        auto: auto_top_up::shown(context.store.auto_top_up(account).await?.as_ref(), now),
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,

@@ -26,6 +26,10 @@ pub(super) struct Data {
     pub payments: Value,
     /// The account's plan and subscription, and the plans that are offered.
     pub subscriptions: Value,
+    /// The top-up plans that are offered, and those that the account has.
+    pub topups: Value,
+    /// The account's auto top-up.
+    pub auto: Value,
     /// The days of the usage, including those without any.
     pub days: Vec<Day>,
     pub session: Value,
@@ -52,6 +56,8 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
     let consumed: Credits = account.consumed.values().copied().sum();
     let total = available + held + consumed;
     let share = |part: Credits| per_mille(part, total);
+    // A new setting has the currency of the one before, so that what was charged still counts.
+    let set_in = data.auto["setting"]["currency"].as_str().and_then(|code| code.parse().ok());
     json!({
         "total": total,
         // While the gate is closed, for any reason, nothing is called available.
@@ -66,6 +72,9 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "tax": catalog.tax.behavior,
         "payments": data.payments,
         "subscriptions": data.subscriptions,
+        "topups": data.topups,
+        "auto": data.auto,
+        "auto_packs": packs(account, catalog, set_in.or(data.currency)),
         "rates": rates(&data.rate_card, catalog),
         "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
@@ -250,6 +259,7 @@ fn offer(name: &str, pack: &Pack, price: Money, debt: Credits) -> Value {
         "credits": pack.credits,
         "currency": price.currency,
         "price": price.decimal(),
+        "price_minor": price.minor,
         "each": price.each(pack.credits),
         "expires_after_months": pack.expires_after_months.to_string(),
     })

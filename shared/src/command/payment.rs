@@ -290,7 +290,7 @@ async fn try_join(
     }
     let auto = match &order {
         Some(order) => {
-            let (paid, disputed) = payment::told_auto(&before.facts, &after.facts, order);
+            let (paid, disputed) = auto_top_up::of_payment(&before.facts, &after.facts, order);
             let known = match paid.is_some() || disputed {
                 true => store.auto_top_up(&order.account).await?,
                 false => None,

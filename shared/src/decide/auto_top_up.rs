@@ -10,7 +10,7 @@ use crate::domain::auto_top_up::{
     AutoTopUp, Card, Claim, Consent, Crossing, Ended, Failed, MAX_DECLINES, Month, News, OffReason,
     SETTLE_AFTER, State, Terms,
 };
-use crate::domain::payment::CheckoutRequest;
+use crate::domain::payment::{CheckoutRequest, DisputeStage, Facts};
 use crate::domain::period;
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{
@@ -136,7 +136,6 @@ pub fn crossing(before: Option<&Account>, after: &Account) -> Option<Crossing> {
 
 /// What follows from a crossing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Crossed {
     /// Nothing: it is off, an order is under way, enough is available, or it was told before.
     Nothing,
@@ -275,6 +274,18 @@ pub fn failed(
         false => off(&after, OffReason::Declined).unwrap_or(after),
     };
     Some(written(Some(before), after, account, now))
+}
+
+/// The order of auto top-up that becomes paid, if one does; and whether a dispute begins.
+pub fn of_payment(before: &Facts, after: &Facts, order: &Order) -> (Option<OperationId>, bool) {
+    let paid = order.auto && before.paid.is_empty() && !after.paid.is_empty();
+    let mut disputes = after.disputes.iter();
+    let begins = disputes.any(|(name, dispute)| {
+        // One that was heard before the order is heard with it.
+        let is_new = before.orders.is_empty() || !before.disputes.contains_key(name);
+        dispute.stage != DisputeStage::Won && is_new
+    });
+    (paid.then_some(order.id), begins)
 }
 
 /// What a payment of the account changes: the claim of a paid order ends, and a dispute switches it

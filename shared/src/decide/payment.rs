@@ -14,8 +14,7 @@ use crate::domain::account::ORDER_GRANTS;
 use crate::domain::entry::{By, Explanation};
 use crate::domain::orders::MAX_OPEN;
 use crate::domain::payment::{
-    Cause, CheckoutRequest, Customer, Decided, DisputeStage, Facts, Mismatch, OPEN_FOR, Order,
-    Payment, Verdict,
+    Cause, CheckoutRequest, Customer, Decided, Facts, Mismatch, OPEN_FOR, Order, Payment, Verdict,
 };
 use crate::domain::tax::Priced;
 use crate::domain::{
@@ -189,18 +188,6 @@ pub fn change(
     let news = payment != *before || change.is_some() || learns.is_some();
     let (order, customer, auto) = (learns, None, Vec::new());
     news.then_some(PaymentChange { payment, order, parks, lists, customer, change, auto })
-}
-
-/// The order of auto top-up that becomes paid, if one does; and whether a dispute begins.
-pub fn told_auto(before: &Facts, after: &Facts, order: &Order) -> (Option<OperationId>, bool) {
-    let paid = order.auto && before.paid.is_empty() && !after.paid.is_empty();
-    let mut disputes = after.disputes.iter();
-    let begins = disputes.any(|(name, dispute)| {
-        // One that was heard before the order is heard with it.
-        let is_new = before.orders.is_empty() || !before.disputes.contains_key(name);
-        dispute.stage != DisputeStage::Won && is_new
-    });
-    (paid.then_some(order.id), begins)
 }
 
 /// The Stripe customer to store for the buyer of `order`, if there is none yet, by what is new

@@ -65,11 +65,11 @@ pub fn subscribe(
 }
 
 /// The subscription to a plan that runs, as far as Stripe has told. Its customer may subscribe to
-/// something else of the same seller: that is none.
+/// something else of the same seller, or have a top-up plan beside: that is none.
 pub fn running<'a>(billing: &'a Billing, catalog: &Catalog) -> Option<&'a Subscription> {
     billing.subscriptions.values().find(|known| {
         let of_plan = |price: &str| catalog.plan_of_price(price).is_some();
         let is_ours = known.account.is_some() || known.items.iter().any(|i| of_plan(&i.of.price));
-        known.status.runs() && is_ours
+        known.status.runs() && known.topup.is_none() && is_ours
     })
 }

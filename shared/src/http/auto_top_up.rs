@@ -113,13 +113,18 @@ pub struct Beside<'a> {
 }
 
 /// A 200 with the state of an auto top-up at `now`. None: the account never had one.
-pub fn auto_top_up(
+pub fn auto_top_up(auto: Option<&AutoTopUp>, beside: Beside<'_>, now: Instant) -> Response<Body> {
+    reply::json(auto_top_up_json(auto, beside, now))
+}
+
+/// The same as JSON.
+pub fn auto_top_up_json(
     auto: Option<&AutoTopUp>,
     Beside { url, consent_words }: Beside<'_>,
     now: Instant,
-) -> Response<Body> {
+) -> String {
     let Some(auto) = auto else {
-        return reply::ok(&Shown {
+        return reply::to_json(&Shown {
             state: State::Off(OffReason::Customer).name(),
             off_reason: None,
             setting: None,
@@ -135,7 +140,7 @@ pub fn auto_top_up(
     let (terms, month) = (&consent.terms, auto.month.at(now));
     let Money { currency, minor: at_most_minor } = terms.at_most;
     let refused = month.told.last().copied();
-    reply::ok(&Shown {
+    reply::to_json(&Shown {
         state: state.name(),
         off_reason: match state {
             State::Off(reason) => Some(*reason),

@@ -4,7 +4,7 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::payment::per_credit_micro;
-use super::reply::{created, ok, to_json};
+use super::reply::{created, json, to_json};
 use crate::domain::subscription::{Billing, Subscription};
 use crate::domain::topup::Every;
 use crate::domain::{Catalog, Credits, Currency, Instant};
@@ -42,6 +42,11 @@ struct Running<'a> {
 
 /// The top-up plans that are offered, the smallest first, and those that an account has.
 pub fn topups(catalog: &Catalog, billing: &Billing) -> Response<Body> {
+    json(topups_json(catalog, billing))
+}
+
+/// The same as JSON.
+pub fn topups_json(catalog: &Catalog, billing: &Billing) -> String {
     let offers = catalog.topups.iter().map(|(name, terms)| Offer {
         topup: name,
         credits: terms.credits,
@@ -54,7 +59,7 @@ pub fn topups(catalog: &Catalog, billing: &Billing) -> Response<Body> {
     });
     let mut topups: Vec<Offer<'_>> = offers.collect();
     topups.sort_by_key(|offer| (offer.credits, offer.topup));
-    ok(&Listed { topups, running: billing.topups().map(running).collect() })
+    to_json(&Listed { topups, running: billing.topups().map(running).collect() })
 }
 
 fn running<'a>((topup, known): (&'a str, &Subscription)) -> Running<'a> {

@@ -39,6 +39,10 @@ pub fn is_stripes(url: &str) -> bool {
 }
 
 /// What an object says that changes something here.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "one of them is there at a time, and nearly all are payments"
+)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     Payment(PaymentNotice),

@@ -207,6 +207,24 @@ async fn invoices_of_a_dead_webhook_are_credited_by_their_events_and_by_the_dail
 }
 
 #[tokio::test]
+async fn an_account_with_a_topup_plan_subscribes_to_a_plan_beside_it() {
+    let shop = shop().await;
+    paid(&shop).await;
+    shop.stripe.deliver(&shop.stack.functions).await;
+    let token = shop.token("acme", r#""view","buy""#).await;
+    let path = "/v1/me/subscriptions";
+    let shown = shop.ask(&token, "GET", path, None, "").await;
+    assert_eq!((&shown.body["subscription"], &shown.body["portal"]), (&Value::Null, &json!(true)));
+    let begun = shop.ask(&token, "POST", path, Some("plan"), r#"{"plan":"pro"}"#).await;
+    assert_eq!(begun.status, 200, "{begun:?}");
+    let session = shop.stripe.session_of("acme").expect("a session");
+    shop.act(&session, Effect::Pay).await;
+    let shown = shop.ask(&token, "GET", path, None, "").await;
+    assert_eq!((shown.text("/plan"), shown.text("/subscription/status")), ("pro", "active"));
+    assert_eq!(running(&shop).await.len(), 1);
+}
+
+#[tokio::test]
 async fn an_invoice_has_the_terms_by_which_its_plan_was_begun_whatever_the_catalog_says() {
     let topup = "[topups.monthly_500]\ncredits = \"500\"\nprice_minor = 4500";
     let dearer = "[topups.monthly_500]\ncredits = \"400\"\nprice_minor = 4600";

@@ -3,7 +3,8 @@
 use local::stripe::Effect;
 use serde_json::json;
 
-use super::browser::{assert_accessible, keep_picture, session};
+use super::browser::{assert_accessible, keep_picture, session, session_from};
+use super::topping_up::press_at_stripe;
 use crate::support::PRODUCT;
 use crate::support::browser::Browser;
 use crate::support::catalogs::{beginning_with, publish};
@@ -43,9 +44,11 @@ async fn page(shop: &Shop, currency: Option<&str>, query: &str, languages: &str)
 /// The currency that the page has selected, and the prices of its packs in their order.
 fn offered(html: &str) -> (String, Vec<String>) {
     let selected = value_of(html, r#"<option value="([a-z]{3})" selected>[A-Z]{3}</option>"#);
+    let packs = html.split("id=\"top-up\"").nth(1).expect("the packs");
+    let packs = packs.split("</section>").next().expect("its end");
     let priced =
         regex::Regex::new(r#"<p class="price"><data [^>]*>([^<]*)</data>"#).expect("a regex");
-    (selected, priced.captures_iter(html).map(|price| price[1].to_owned()).collect())
+    (selected, priced.captures_iter(packs).map(|price| price[1].to_owned()).collect())
 }
 
 #[tokio::test]
@@ -121,4 +124,29 @@ async fn a_customer_chooses_a_currency_and_pays_in_it() {
     assert_eq!(json!([at_stripe["currency"], at_stripe["amount_total"]]), json!(["eur", 4500]));
     shop.act(&session, Effect::Pay).await;
     assert_eq!(shop.balance("acme").await.0, "525");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_customer_buys_at_a_price_in_euros_with_tax_and_reads_both() {
+    let Some(mut browser) = Browser::start() else { return };
+    let (shop, base) = Shop::served(Some("2026-11-18T12:00:00Z"), &[]).await;
+    shop.stack.open("acme", "free").await;
+    publish(&shop.stack, &catalog()).await;
+    let mut tab = browser.tab(1280, 900);
+    tab.lives_in("Europe/Berlin", "de-DE");
+    tab.enter(&session_from(&shop.stack, "acme", &format!("{base}/")).await.0);
+    tab.until("document.querySelector('button[data-pack]:not([hidden])')");
+    let top_up = tab.text("document.querySelector('#top-up').innerText");
+    assert!(top_up.contains("Tax is added there.") && top_up.contains("€45.00"), "{top_up}");
+    tab.reach("Buy 500 credits for 45.00 EUR");
+    tab.press("Enter");
+    press_at_stripe(&mut tab, "The customer lives in DE");
+    tab.until("document.querySelector('#bought').innerText.includes('Tax: 8.55 eur')");
+    keep_picture(&mut tab, "stripe-tax");
+    press_at_stripe(&mut tab, "Pay");
+    tab.until("document.querySelector('#news').innerText.includes('500 credits added')");
+    let ledger = "document.querySelector('#ledger').innerText";
+    tab.until(&format!("{ledger}.includes('€45.00 + €8.55 tax')"));
+    assert_eq!(shop.balance("acme").await.0, "525");
+    assert_eq!(tab.take_errors(), Vec::<String>::new());
 }

@@ -77,8 +77,8 @@ async fn a_page_view_transfers_little() {
     let view = compressed(&html) + files(&["scrip.js"]);
     let indicator = files(&["page.js", "page.css", "icon.svg"]);
     println!("a view of the page {view}, the indicator {indicator} bytes");
-    assert!(view < 21_000, "{view} bytes");
-    assert!(indicator < 14_000, "{indicator} bytes");
+    assert!(view < 23_500, "{view} bytes");
+    assert!(indicator < 15_000, "{indicator} bytes");
 }
 
 #[tokio::test]
@@ -180,8 +180,20 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
     for key in &used {
         assert!(table.contains_key(key), "en.js has no {key}");
     }
-    // By prefix: kinds, meters, grants, pools, the states of a payment and windows of limits.
-    let families = ["kind_", "did_", "count_", "grant_", "paid_", "payment_", "door_", "per_"];
+    // By prefix: kinds, meters, grants, pools, the states of a payment and windows of limits, and
+    // why auto top-up does not buy.
+    let families = [
+        "kind_",
+        "did_",
+        "count_",
+        "grant_",
+        "paid_",
+        "payment_",
+        "door_",
+        "per_",
+        "auto_failed_",
+        "auto_off_",
+    ];
     let named = ["included", "purchased", "units", "lang"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));

@@ -16,3 +16,4 @@ mod link_redemption;
 mod polling;
 mod subscribing;
 mod time_zones;
+mod topping_up;
