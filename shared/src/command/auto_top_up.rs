@@ -16,7 +16,6 @@ use crate::decide::{Write, advance};
 use crate::domain::auto_top_up::{
     AutoTopUp, Claim, Consent, Crossing, Failed, OffReason, State, Terms,
 };
-use crate::domain::instant::Span;
 use crate::domain::payment::{DisputeStage, IntentId};
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{AccountId, Catalog, Instant, Money, OperationId, Refusal, TaxBehavior};
@@ -26,8 +25,6 @@ use crate::store::{Loaded, Outcome, StoreError};
 use crate::stripe::object::{self, Said};
 use crate::stripe::{SavedCard, Stripe, StripeError, intent_id};
 
-/// For how long Stripe is sent the request of a claim again: it keeps a key for a day.
-const RESENT_FOR: Span = Span::from_s(23 * 3600);
 /// How many accounts one run of `reconcile` looks at.
 const LOOKED_AT: i32 = 1_000;
 
@@ -200,12 +197,13 @@ async fn try_claim(
     let loaded = context.store.account(account).await?.ok_or_else(|| lost(account))?;
     let orders = context.store.orders(account).await?;
     let open = open(context, &orders, context.clock.now()).await?;
+    let is_ordered = context.store.order(crossing.order(account)).await?.is_some();
     let charged = charged(run, stripe, &before).await?;
     let (now, live) = (context.clock.now(), stripe.is_live());
     let advanced = advance::advance(&loaded.account, catalog, now)?.account;
     let (account, advanced) = (&loaded.account, &advanced);
     let (before, orders, open) = (&before, &orders, &open);
-    let read = Read { before, account, advanced, orders, open, live, charged };
+    let read = Read { before, account, advanced, orders, open, is_ordered, live, charged };
     Ok(match decide::crossed(&read, crossing, catalog, now) {
         Crossed::Claims(claim, write) => done(run, &write).await?.map(|()| Some(claim)),
         Crossed::Claimed(claim) => Some(Some(claim)),
@@ -361,8 +359,8 @@ pub async fn look(context: &Context, stripe: &Stripe, account: &AccountId) -> Re
     }
 }
 
-/// The payment of a claim: for a day the same request gets the same answer, or is made now; after
-/// that it is looked for. None: there is none, and there never will be.
+/// The payment of a claim: for a day of its month the same request gets the same answer, or is made
+/// now; after that it is looked for. None: there is none, and there never will be.
 async fn find(
     context: &Context,
     stripe: &Stripe,
@@ -370,7 +368,7 @@ async fn find(
     claim: &Claim,
 ) -> Result<Option<IntentId>, StripeError> {
     let now = context.clock.now();
-    if now - claim.at >= RESENT_FOR {
+    if !claim.may_be_sent(now) {
         return stripe.intent_of(claim, now).await;
     }
     match stripe.charge(account, claim, now).await {

@@ -142,7 +142,8 @@ pub enum Crossed {
     Nothing,
     /// A pack is ordered, once this is written.
     Claims(Claim, Write),
-    /// The claim of this crossing is open: whether Stripe was asked is not known.
+    /// The claim of this crossing is open: whether Stripe was asked is not known. Later `reconcile`
+    /// looks at it.
     Claimed(Claim),
     /// A pack is not ordered: that is told once in a month.
     Refused(Write),
@@ -159,6 +160,8 @@ pub struct Read<'a> {
     pub orders: &'a Orders,
     /// The open orders of the account.
     pub open: &'a [OperationId],
+    /// Whether the order of the crossing was made before.
+    pub is_ordered: bool,
     /// Whether requests to Stripe ask for real money.
     pub live: bool,
     /// What the card is charged, where tax is added to the price.
@@ -169,8 +172,12 @@ pub struct Read<'a> {
 pub fn crossed(read: &Read<'_>, crossing: &Crossing, catalog: &Catalog, now: Instant) -> Crossed {
     let Read { before, account, advanced, orders, .. } = *read;
     let id = crossing.order(&account.id);
-    if let Some(claim) = before.claim_of(id) {
+    if let Some(claim) = before.claim_of(id).filter(|claim| claim.may_be_sent(now)) {
         return Crossed::Claimed(claim.clone());
+    }
+    // A record that comes again, after its order has ended.
+    if read.is_ordered {
+        return Crossed::Nothing;
     }
     let State::On(card) = &before.state else { return Crossed::Nothing };
     let is_enough = advanced.available >= before.consent.terms.below;
