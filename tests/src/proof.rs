@@ -30,7 +30,7 @@ pub const ROUNDS: Size = Size::new("ROUNDS", "rounds", 40, 1_000);
 pub const KILLS: Size = Size::new("KILLS", "kills", 4, 100);
 /// One pair of moments of two tables in this many is torn, repaired and audited.
 pub const PAIRS: Size = Size::new("PAIRS", "pairs: one in so many", 26, 1);
-/// Orders of the events of a payment, for each story.
+/// Orders of the events of a payment or a subscription, for each story.
 pub const PERMUTATIONS: Size = Size::new("PERMUTATIONS", "orders a story", 12, 120);
 /// Deliveries of Stripe's events, mixed and repeated.
 pub const DELIVERIES: Size = Size::new("DELIVERIES", "deliveries", 400, 10_000);
@@ -38,6 +38,8 @@ pub const DELIVERIES: Size = Size::new("DELIVERIES", "deliveries", 400, 10_000);
 pub const PAYMENTS: Size = Size::new("PAYMENTS", "payments", 10, 100);
 /// Lives of an account that are run twice and must end in the same state.
 pub const LIVES: Size = Size::new("LIVES", "lives", 100, 1_000);
+/// Lives of an account that buys packs by itself.
+pub const AUTO_LIVES: Size = Size::new("AUTO_LIVES", "lives", 8, 300);
 /// Streams of events over a bus that loses and refuses events.
 pub const STREAMS: Size = Size::new("STREAMS", "streams", 20, 200);
 /// Weeks in which the sweep runs at any time, or not at all.
@@ -52,7 +54,7 @@ pub const INTERLEAVINGS: Size = Size::new("INTERLEAVINGS", "orders", 10, 40);
 pub const FUZZ_SECONDS: Size = Size::new("FUZZ_SECONDS", "seconds a target", 1, 10);
 
 /// All sizes: CONTRIBUTING.md lists them, and a test compares the two.
-pub const ALL: [Size; 17] = [
+pub const ALL: [Size; 18] = [
     OPERATIONS,
     MUTANT_SEEDS,
     SCHEDULES,
@@ -64,6 +66,7 @@ pub const ALL: [Size; 17] = [
     DELIVERIES,
     PAYMENTS,
     LIVES,
+    AUTO_LIVES,
     STREAMS,
     WEEKS,
     ACCOUNTS,

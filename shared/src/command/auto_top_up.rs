@@ -16,7 +16,6 @@ use crate::decide::{Write, advance};
 use crate::domain::auto_top_up::{
     AutoTopUp, Claim, Consent, Crossing, Failed, OffReason, State, Terms,
 };
-use crate::domain::instant::Span;
 use crate::domain::payment::{DisputeStage, IntentId};
 use crate::domain::refusal::FieldProblem;
 use crate::domain::{AccountId, Catalog, Instant, OperationId, Refusal, TaxBehavior};
@@ -26,12 +25,8 @@ use crate::store::{Loaded, Outcome, StoreError};
 use crate::stripe::object::{self, Said};
 use crate::stripe::{SavedCard, Stripe, StripeError, intent_id};
 
-/// For how long Stripe is sent the request of a claim again: it keeps a key for a day.
-const RESENT_FOR: Span = Span::from_s(23 * 3600);
 /// How many accounts one run of `reconcile` looks at.
 const LOOKED_AT: i32 = 1_000;
-/// For how long a request that was sent may still reach Stripe.
-const IN_FLIGHT: Span = Span::from_s(3_600);
 
 /// A customer's request to switch it on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -376,9 +371,8 @@ pub async fn look(context: &Context, stripe: &Stripe, account: &AccountId) -> Re
     }
 }
 
-/// The payment of a claim: for a day the same request gets the same answer, or is made now; after
-/// that it is looked for, and before that if nothing may be charged any more: the first request may
-/// never have reached Stripe. None: there is none, and there never will be.
+/// The payment of a claim. The request is sent again as long as it may be: it gets the same answer,
+/// or is made now. Else the payment is looked for. None: there is none, and there never will be.
 async fn find(
     context: &Context,
     stripe: &Stripe,
@@ -387,11 +381,11 @@ async fn find(
     may_charge: bool,
 ) -> Result<Option<IntentId>, StripeError> {
     let now = context.clock.now();
-    if now - claim.at >= RESENT_FOR || !may_charge {
+    if !claim.may_be_sent(now) || !may_charge {
         let found = stripe.intent_of(claim, now).await?;
-        return match found.is_some() || now - claim.at >= IN_FLIGHT {
-            true => Ok(found),
-            false => Err(StripeError::Again("a request may be under way".to_owned())),
+        return match found.is_none() && claim.is_in_flight(now) {
+            true => Err(StripeError::Again("a request may be under way".to_owned())),
+            false => Ok(found),
         };
     }
     match stripe.charge(account, claim, now).await {

@@ -12,6 +12,8 @@ pub const MAX_DECLINES: u32 = 3;
 /// For how long a request of the same setting is the same consent: Stripe keeps the page that saves
 /// the card, and the key of its request, for a day.
 pub const SAME_FOR: Span = Span::from_s(23 * 3600);
+/// For how long Stripe is sent the request of a claim again: it keeps a key for a day.
+const RESENT_FOR: Span = Span::from_s(23 * 3600);
 /// How long after a claim `reconcile` asks Stripe about it: by then the answer or the webhook came.
 pub const SETTLE_AFTER: Span = Span::from_s(600);
 
@@ -56,6 +58,9 @@ impl Consent {
         *self == same && other.at - self.at < SAME_FOR
     }
 }
+
+/// For how long a request that was sent may still reach Stripe.
+const IN_FLIGHT: Span = Span::from_s(3_600);
 
 /// A card that Stripe keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +189,19 @@ pub struct Claim {
     /// The first instant of the month for which it counts.
     pub month: Instant,
     pub card: Card,
+}
+
+impl Claim {
+    /// Whether a request that was sent may still reach Stripe.
+    pub fn is_in_flight(&self, now: Instant) -> bool {
+        now - self.at < IN_FLIGHT
+    }
+
+    /// Whether the request that charges its card may be sent again. In another month it would be
+    /// charged there, and count here.
+    pub fn may_be_sent(&self, now: Instant) -> bool {
+        now - self.at < RESENT_FOR && month(now).start <= self.month
+    }
 }
 
 /// A claim that has ended.

@@ -244,7 +244,7 @@ pub(super) const PAYMENTS_OF_ACCOUNT: &str = "S#payment#";
 pub(super) const ORDERS: &str = "S#orders";
 
 /// The auto top-up of an account.
-pub(super) const AUTO_TOP_UP: &str = "S#auto";
+pub(super) const AUTO_TOP_UP: &str = "S#top-up";
 
 /// `S#consent#<id>`: a consent to auto top-up. They sort in the order in which they were given.
 pub(super) fn consent_key(id: OperationId) -> String {

@@ -17,6 +17,7 @@ mod return_addresses;
 mod several_prices;
 mod signatures;
 mod subscribing;
+mod subscription_stories;
 mod tax_properties;
 mod tax_requests;
 mod taxes;

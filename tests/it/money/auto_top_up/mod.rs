@@ -2,6 +2,7 @@
 //! allows in a month.
 
 mod charges;
+mod lives;
 mod settings;
 
 use local::stripe::{Card, Effect};
