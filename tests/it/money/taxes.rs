@@ -266,6 +266,7 @@ async fn an_order_keeps_the_tax_that_it_was_placed_with() {
 
 #[tokio::test]
 async fn the_page_shows_the_price_and_the_tax_of_a_top_up() {
+    let tags = regex::Regex::new("<[^>]*>").expect("a regex");
     for (catalog, gross, tax, shown) in [
         (EXCLUSIVE, 5831, 931, "USD 49.00 + USD 9.31 tax"),
         (INCLUSIVE, 4900, 782, "USD 49.00, USD 7.82 of it tax"),
@@ -274,7 +275,6 @@ async fn the_page_shows_the_price_and_the_tax_of_a_top_up() {
         let order = taxed.order("acme").await;
         taxed.told(&taxed.of(&order, 1)).await;
         let (_, html) = page(&taxed.shop.stack, "acme", "").await;
-        let tags = regex::Regex::new("<[^>]*>").expect("a regex");
         let words = tags.replace_all(&html, "");
         assert!(words.contains(shown), "{shown} is not in {words}");
         let one = taxed.shop.stack.get(&format!("/v1/payments/{}", order.id)).await;

@@ -223,38 +223,39 @@ impl World {
         self.cover(Some((now, ends)));
     }
 
+    fn subscribe(&mut self, price: &'static str, quantity: u64, trial_days: Option<u64>) {
+        if self.bill.as_ref().is_some_and(|bill| bill.is.runs()) {
+            return;
+        }
+        self.bills += 1;
+        let now = self.now;
+        let mut bill = Bill {
+            number: self.bills,
+            price,
+            quantity,
+            is: Is::Active,
+            anchored_at: now,
+            cycles: 1,
+            start: now,
+            end: now,
+            ends: false,
+            then: None,
+            fails: false,
+            owed: false,
+        };
+        bill.begin(now);
+        if let Some(days) = trial_days {
+            bill.is = Is::Trialing;
+            bill.end = instant(utc(now) + Days::new(days));
+        }
+        self.bill = Some(bill);
+        self.new_cycle();
+    }
+
     fn act(&mut self, deed: &Deed) {
         let now = self.now;
-        match deed {
-            Deed::Subscribe { price, quantity, trial_days } => {
-                if self.bill.as_ref().is_some_and(|bill| bill.is.runs()) {
-                    return;
-                }
-                self.bills += 1;
-                let mut bill = Bill {
-                    number: self.bills,
-                    price,
-                    quantity: *quantity,
-                    is: Is::Active,
-                    anchored_at: now,
-                    cycles: 1,
-                    start: now,
-                    end: now,
-                    ends: false,
-                    then: None,
-                    fails: false,
-                    owed: false,
-                };
-                bill.begin(now);
-                if let Some(days) = trial_days {
-                    bill.is = Is::Trialing;
-                    bill.end = instant(utc(now) + Days::new(*days));
-                }
-                self.bill = Some(bill);
-                self.new_cycle();
-                return;
-            }
-            _ => {}
+        if let Deed::Subscribe { price, quantity, trial_days } = deed {
+            return self.subscribe(price, *quantity, *trial_days);
         }
         let Some(bill) = self.bill.as_mut().filter(|bill| bill.is.runs()) else { return };
         let trial = bill.is == Is::Trialing;
