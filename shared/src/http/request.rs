@@ -394,8 +394,7 @@ fn dry_run(fields: &mut Fields) -> bool {
 
 /// The reason, for the company's own people, and the message that the customer reads.
 pub(super) fn explanation(fields: &mut Fields) -> Option<Explanation> {
-    let reason = fields.text("reason", REASON_BYTES);
-    let message = fields.text("message", MESSAGE_BYTES);
-    let reason = fields.required("reason", reason)?;
-    Some(Explanation { reason, message })
+    let (reason, message) =
+        (fields.text("reason", REASON_BYTES), fields.text("message", MESSAGE_BYTES));
+    Some(Explanation { reason: fields.required("reason", reason)?, message })
 }

@@ -17,10 +17,9 @@ use crate::domain::tax::Priced;
 use crate::domain::topup::InvoiceId;
 use crate::domain::{Money, OperationId};
 
-/// The metadata keys with which a payment names its order and its account.
+/// The metadata keys of an order and an account, and of a consent on the page that saves a card.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
-/// The metadata key with which the page that saves a card names the consent.
 pub const CONSENT: &str = "scrip_consent";
 /// The metadata key with which a subscription says that it is a top-up plan.
 pub const TOP_UP: &str = "scrip_topup";
@@ -39,10 +38,7 @@ pub fn is_stripes(url: &str) -> bool {
 }
 
 /// What an object says that changes something here.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "one of them is there at a time, and nearly all are payments"
-)]
+#[expect(clippy::large_enum_variant, reason = "one at a time, and nearly all are payments")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Said {
     Payment(PaymentNotice),

@@ -14,6 +14,7 @@ mod clients;
 mod connect;
 mod console;
 mod correlation;
+mod curl_examples;
 mod demo;
 mod events;
 mod fake_api;

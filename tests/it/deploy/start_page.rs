@@ -1,7 +1,5 @@
 //! The start page: a browser without a session sees it on the local stack, and acts from it.
 
-use std::process::Command;
-
 use http::HeaderMap;
 use lambda_http::Body;
 use local::start::editor;
@@ -13,14 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::page::browser::{NUMBER, assert_accessible, session};
-use crate::rules::docs::there_is;
 use crate::support::browser::Browser;
 use crate::support::door::rendered_for;
 use crate::support::shop::Shop;
 use crate::support::{Stack, instant};
 
 /// The path of the start page while there is a session.
-const FOLDER: &str = "/_local/start/";
+pub(super) const FOLDER: &str = "/_local/start/";
 
 /// One request over TCP, as a browser sends it: status, headers and body.
 pub(super) async fn send(
@@ -49,7 +46,7 @@ pub(super) async fn send(
     (status.expect("a status"), headers, body.to_owned())
 }
 
-async fn get(base: &str, path: &str) -> Value {
+pub(super) async fn get(base: &str, path: &str) -> Value {
     let (status, _, body) = send(base, &format!("GET {path}"), &[], "").await;
     assert_eq!(status, 200, "{path}: {body}");
     serde_json::from_str(&body).expect("JSON")
@@ -267,33 +264,6 @@ async fn every_state_is_seeded_and_found_at_the_second_start() {
     // While a payment is processing, the page follows it.
     assert!(enter(&base, "processing").await.1.starts_with("/?checkout="));
     assert_eq!(enter(&base, "debt").await.1, "/");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_contracts_curl_examples_work_unchanged() {
-    let (shop, base) = Shop::served(None, &[]).await;
-    if !there_is("curl") {
-        return;
-    }
-    shop.stack.open("acme", "pro").await;
-    let operations = get(&base, &format!("{FOLDER}contract")).await["operations"].take();
-    let operations = operations.as_array().expect("a list");
-    assert_eq!(operations.len(), crate::support::contract::operations().len());
-    for operation in operations {
-        let name = format!("{} {}", operation["method"], operation["path"]);
-        let curl = operation["curl"].as_str().expect("a command").to_owned();
-        let run = move || Command::new("sh").args(["-c", &curl]).output();
-        let ran = tokio::task::spawn_blocking(run).await.expect("no panic").expect("sh runs");
-        let said = String::from_utf8_lossy(&ran.stdout).into_owned();
-        let status = said.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
-        match operation["note"].as_str() {
-            Some(note) if !note.contains("acme") => {
-                // The note names a resource that this stack does not have.
-                assert_eq!(status, Some(404), "{name}: {said}");
-            }
-            _ => assert!(status.is_some_and(|s| (200..304).contains(&s)), "{name}: {said}"),
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,9 +1,6 @@
 //! The page without a browser: its size, the files it may load, its texts and their escaping.
 
-use crate::support::catalogs::files;
 use std::collections::BTreeSet;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use ::page::FILES;
 use regex::Regex;
@@ -12,6 +9,7 @@ use shared::domain::meters::Meter;
 use shared::domain::viewer::Viewer;
 use shared::query::ledger::KINDS;
 
+use crate::support::catalogs::files;
 use crate::support::{Answer, Stack, request};
 
 const TEMPLATES: [(&str, &str); 3] = [
@@ -48,37 +46,6 @@ fn texts() -> Value {
     let (_, _, table) = FILES.iter().find(|(name, _, _)| *name == "en.js").expect("en.js");
     let (_, json) = table.split_once("export default ").expect("a table");
     serde_json::from_str(json).expect("JSON")
-}
-
-/// The compressed size of a text in bytes, by a program that every machine has.
-fn compressed(text: &str) -> usize {
-    let mut gzip = Command::new("gzip");
-    let gzip = gzip.arg("-c").stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut gzip = gzip.spawn().expect("gzip");
-    let mut to = gzip.stdin.take().expect("piped");
-    to.write_all(text.as_bytes()).expect("it reads all before it writes much");
-    drop(to);
-    gzip.wait_with_output().expect("gzip").stdout.len()
-}
-
-/// Measures one compressed view. The indicator is part of another product's page.
-#[tokio::test]
-async fn a_page_view_transfers_little() {
-    let stack = Stack::noon().await;
-    stack.open("acme", "pro").await;
-    for n in 0..30 {
-        stack.action("acme", &format!("a{n}"), "custom_image", 1 + n).await;
-    }
-    let (_, html) = page(&stack, "acme", "").await;
-    let files = |not: &[&str]| -> usize {
-        let own = FILES.iter().filter(|(name, ..)| !not.contains(name));
-        own.map(|(_, _, text)| compressed(text)).sum()
-    };
-    let view = compressed(&html) + files(&["scrip.js"]);
-    let indicator = files(&["page.js", "page.css", "icon.svg"]);
-    println!("a view of the page {view}, the indicator {indicator} bytes");
-    assert!(view < 23_500, "{view} bytes");
-    assert!(indicator < 15_000, "{indicator} bytes");
 }
 
 #[tokio::test]

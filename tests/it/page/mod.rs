@@ -17,3 +17,4 @@ mod polling;
 mod subscribing;
 mod time_zones;
 mod topping_up;
+mod weight;

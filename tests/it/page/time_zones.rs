@@ -81,7 +81,7 @@ async fn any_browser_shows_days_in_utc_and_instants_in_its_own_zone() {
             "location.search.includes('to=2026-11-22') && document.readyState === 'complete'",
         );
         tab.until("document.querySelectorAll('#ledger tbody tr').length === 3");
-        let labels = tab.text("document.querySelector('form.filter').textContent");
+        let labels = tab.text("document.querySelector('#filter-from').form.textContent");
         assert!(labels.contains("From (UTC)") && labels.contains("To (UTC)"), "{labels}");
         assert_eq!(tab.take_errors(), Vec::<String>::new());
     }

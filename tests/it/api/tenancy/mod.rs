@@ -135,6 +135,9 @@ async fn by_session(route: &Route) -> usize {
                 Role::Viewer if route.method != "GET" => {
                     assert_eq!(about_mine.code(), "scope_required", "{wrong}");
                 }
+                _ if route.path == "/v1/me/portal" && route.method == "POST" => {
+                    assert_eq!(about_mine.code(), "not_subscribed", "{wrong}");
+                }
                 _ => assert!((200..300).contains(&about_mine.status), "{wrong}"),
             }
             // No word of the other tenant.

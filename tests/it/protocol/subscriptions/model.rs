@@ -1,182 +1,40 @@
-//! Subscriptions: an account's plan against a model of what Stripe bills.
-//!
-//! The model knows cycles and sizes, and nothing of periods, anchors or restarts: each cycle that
-//! is paid or tried covers its months, and each month is granted the largest size that was paid for
-//! in it, once.
+//! A model of what Stripe bills: cycles and sizes, and nothing of periods, anchors or restarts. Each
+//! cycle that is paid or tried covers its months, and each month is granted the largest size that was
+//! paid for in it, once.
 
-use chrono::{DateTime, Days, Months, Utc};
-use proptest::prelude::*;
+use chrono::Days;
 use shared::decide::open::{self, PlanRequest};
 use shared::decide::{advance, subscription};
 use shared::domain::instant::Span;
-use shared::domain::period::{Day, Period};
-use shared::domain::subscription::{
-    Billing, Priced, Subscription, SubscriptionItem, SubscriptionStatus as Is,
-};
-use shared::domain::{
-    Account, Catalog, CatalogFiles, Credits, EntryKind, GrantKind, Instant, OperationId, Status,
-};
+use shared::domain::subscription::{Billing, SubscriptionStatus as Is};
+use shared::domain::{Account, Catalog, Credits, EntryKind, GrantKind, Instant, OperationId};
 
-const PLANS: &str = r#"
-    version = 1
-    contact_url = "https://example.com"
-    [actions.image]
-    number = 1
-    credits = "1"
-    per = 1
-    unit = "image"
-    limit = 10
-    [plans.free]
-    ai = true
-    weekly = "25"
-    [plans.starter]
-    ai = true
-    monthly = "500"
-    stripe_prices = ["price_starter"]
-    [plans.pro]
-    ai = true
-    monthly = "2500"
-    trial_monthly = "100"
-    stripe_prices = ["price_pro", "price_pro_year"]
-    [plans.team]
-    ai = true
-    monthly = "300"
-    per_seat = true
-    stripe_prices = ["price_seat"]
-"#;
-
-fn catalog() -> Catalog {
-    let files = CatalogFiles { catalog: PLANS.to_owned(), ..CatalogFiles::built_in() };
-    Catalog::parse(&files).expect("a catalog")
-}
-
-/// What a price grants a month, in whole credits.
-fn size(price: &str, quantity: u64, trial: bool) -> i64 {
-    match price {
-        "price_starter" if !trial => 500,
-        "price_pro" | "price_pro_year" if trial => 100,
-        "price_pro" | "price_pro_year" => 2500,
-        "price_seat" if !trial => 300 * quantity as i64,
-        _ => 0,
-    }
-}
-
-fn utc(at: Instant) -> DateTime<Utc> {
-    at.utc()
-}
-
-fn instant(at: DateTime<Utc>) -> Instant {
-    Instant::from_ms(at.timestamp_millis())
-}
-
-fn months_after(at: Instant, months: u32) -> Instant {
-    instant(utc(at).checked_add_months(Months::new(months)).expect("a date"))
-}
-
-fn midnight(at: Instant) -> Instant {
-    Day::of(at).start()
-}
-
-/// What the customer or the merchant does.
-#[derive(Clone, Debug)]
-enum Deed {
-    Subscribe {
-        price: &'static str,
-        quantity: u64,
-        trial_days: Option<u64>,
-    },
-    /// Another price, in the cycle that runs.
-    Change(&'static str, u64),
-    /// Another price, with a cycle that begins now.
-    Restart(&'static str),
-    /// Another price, from the end of the cycle on.
-    ChangeAtEnd(&'static str),
-    Seats(u64),
-    CancelNow,
-    CancelAtEnd,
-    Resume,
-    /// From now on payments fail, or are made again.
-    Fail,
-    Pay,
-}
-
-#[derive(Clone, Debug)]
-struct Bill {
-    number: u32,
-    price: &'static str,
-    quantity: u64,
-    is: Is,
-    anchored_at: Instant,
-    cycles: u32,
-    start: Instant,
-    end: Instant,
-    ends: bool,
-    then: Option<&'static str>,
-    fails: bool,
-    /// The cycle that runs has covered no month yet: it is not paid for.
-    owed: bool,
-}
-
-impl Bill {
-    fn months(&self) -> u32 {
-        if self.price == "price_pro_year" { 12 } else { 1 }
-    }
-
-    fn begin(&mut self, now: Instant) {
-        (self.anchored_at, self.cycles, self.start) = (now, 1, now);
-        self.end = months_after(now, self.months());
-    }
-
-    fn size(&self) -> i64 {
-        match self.is {
-            Is::Active | Is::Trialing => size(self.price, self.quantity, self.is == Is::Trialing),
-            _ => 0,
-        }
-    }
-
-    /// As Stripe would say it.
-    fn said(&self) -> Subscription {
-        let of = |price: &str| Priced { price: price.to_owned(), quantity: self.quantity };
-        let cycle = Period { start: self.start, end: self.end };
-        let trial = self.is == Is::Trialing;
-        Subscription {
-            id: format!("sub_{}", self.number).parse().expect("an id"),
-            account: Some("acme".to_owned()),
-            topup: None,
-            customer: "cus_1".to_owned(),
-            status: self.is,
-            items: vec![SubscriptionItem { of: of(self.price), cycle, by_months: true }],
-            anchored_at: if trial { self.end } else { self.anchored_at },
-            ends_at: self.ends.then_some(self.end),
-            then: self.then.map(|price| (self.end, vec![of(price)])),
-        }
-    }
-}
+use super::bill::{Bill, Deed, catalog, instant, midnight, months_after, utc};
 
 /// A month that a cycle covers.
 #[derive(Clone, Copy, Debug)]
-struct Month {
+pub(super) struct Month {
     begins: Instant,
     ends: Instant,
     granted: i64,
 }
 
-struct World {
-    catalog: Catalog,
-    now: Instant,
-    bill: Option<Bill>,
-    bills: u32,
+pub(super) struct World {
+    pub(super) catalog: Catalog,
+    pub(super) now: Instant,
+    pub(super) bill: Option<Bill>,
+    pub(super) bills: u32,
     /// What has to be granted by now.
-    expected: i64,
-    month: Option<Month>,
-    account: Account,
-    billing: Billing,
-    granted: Credits,
-    operations: u8,
+    pub(super) expected: i64,
+    pub(super) month: Option<Month>,
+    pub(super) account: Account,
+    pub(super) billing: Billing,
+    pub(super) granted: Credits,
+    pub(super) operations: u8,
 }
 
 impl World {
-    fn begin(now: Instant) -> World {
+    pub(super) fn begin(now: Instant) -> World {
         let catalog = catalog();
         let id = "acme".parse().expect("an account");
         let operation = OperationId::mint(now, [0; 10]);
@@ -196,7 +54,7 @@ impl World {
     }
 
     /// Opens a month of the bill, or grants what is missing of the one that runs.
-    fn cover(&mut self, begins: Option<(Instant, Instant)>) {
+    pub(super) fn cover(&mut self, begins: Option<(Instant, Instant)>) {
         let size = self.bill.as_ref().map_or(0, Bill::size);
         if let Some((begins, ends)) = begins {
             self.month = Some(Month { begins, ends, granted: 0 });
@@ -210,20 +68,25 @@ impl World {
     }
 
     /// The month that contains `at`, of a cycle anchored then.
-    fn month_of(anchored: Instant, at: Instant) -> (Instant, Instant) {
+    pub(super) fn month_of(anchored: Instant, at: Instant) -> (Instant, Instant) {
         let starts = (0..).map(|n| midnight(months_after(anchored, n)));
         let pairs = starts.clone().zip(starts.skip(1));
         let mut found = pairs.skip_while(|(_, end)| *end <= at);
         found.next().expect("time goes on")
     }
 
-    fn new_cycle(&mut self) {
+    pub(super) fn new_cycle(&mut self) {
         let (now, anchored) = (self.now, self.bill.as_ref().expect("a bill").anchored_at);
         let (_, ends) = World::month_of(anchored, now);
         self.cover(Some((now, ends)));
     }
 
-    fn subscribe(&mut self, price: &'static str, quantity: u64, trial_days: Option<u64>) {
+    pub(super) fn subscribe(
+        &mut self,
+        price: &'static str,
+        quantity: u64,
+        trial_days: Option<u64>,
+    ) {
         if self.bill.as_ref().is_some_and(|bill| bill.is.runs()) {
             return;
         }
@@ -252,7 +115,7 @@ impl World {
         self.new_cycle();
     }
 
-    fn act(&mut self, deed: &Deed) {
+    pub(super) fn act(&mut self, deed: &Deed) {
         let now = self.now;
         if let Deed::Subscribe { price, quantity, trial_days } = deed {
             return self.subscribe(price, *quantity, *trial_days);
@@ -308,7 +171,7 @@ impl World {
 
     /// Midnight: months begin by the account's clock, also those of the cycle that Stripe begins
     /// later on this day.
-    fn midnight(&mut self) {
+    pub(super) fn midnight(&mut self) {
         let now = self.now;
         let Some(bill) = &mut self.bill else { return };
         let renews_today = midnight(bill.end) == now;
@@ -331,7 +194,7 @@ impl World {
     }
 
     /// What Stripe does by itself at the end of a cycle.
-    fn renew(&mut self) {
+    pub(super) fn renew(&mut self) {
         let Some(bill) = &mut self.bill else { return };
         let now = bill.end;
         if !bill.is.runs() || now > self.now {
@@ -365,7 +228,7 @@ impl World {
     }
 
     /// Asks Stripe, as a hint makes a handler do; twice, as hints come.
-    fn follow(&mut self) {
+    pub(super) fn follow(&mut self) {
         for _ in 0..2 {
             self.advance();
             let Some(bill) = &self.bill else { return };
@@ -389,7 +252,7 @@ impl World {
         }
     }
 
-    fn advance(&mut self) {
+    pub(super) fn advance(&mut self) {
         if !advance::is_due(&self.account, self.now) {
             return;
         }
@@ -408,7 +271,7 @@ impl World {
     }
 
     /// Goes to the next instant at which something happens by itself, up to `until`.
-    fn wait(&mut self, until: Instant, late: Span) {
+    pub(super) fn wait(&mut self, until: Instant, late: Span) {
         while self.now < until {
             let next = midnight(self.now) + Span::from_s(86_400);
             let ends = self.bill.as_ref().filter(|bill| bill.is.runs()).map(|bill| bill.end);
@@ -429,14 +292,14 @@ impl World {
         }
     }
 
-    fn check(&self) {
+    pub(super) fn check(&self) {
         let expected = Credits::whole(self.expected);
         assert_eq!(self.granted, expected, "{}: {:?} {:?}", self.now, self.bill, self.month);
     }
 }
 
 /// Plays deeds in the afternoons of days; each of Stripe's hints comes `late`.
-fn play(begins: Instant, steps: &[(u64, Deed)], late: Span) -> World {
+pub(super) fn play(begins: Instant, steps: &[(u64, Deed)], late: Span) -> World {
     let mut world = World::begin(begins);
     for (n, (days, deed)) in steps.iter().enumerate() {
         let day = midnight(world.now) + Span::from_s(*days as i64 * 86_400);
@@ -451,119 +314,12 @@ fn play(begins: Instant, steps: &[(u64, Deed)], late: Span) -> World {
     world
 }
 
-fn at(text: &str) -> Instant {
+pub(super) fn at(text: &str) -> Instant {
     Instant::parse(text).expect("an instant")
 }
 
-fn subscribe(price: &'static str) -> Deed {
+pub(super) fn subscribe(price: &'static str) -> Deed {
     Deed::Subscribe { price, quantity: 1, trial_days: None }
 }
 
-const MINUTE: Span = Span::from_s(61);
-
-fn deed() -> impl Strategy<Value = Deed> {
-    let price = || prop::sample::select(vec!["price_starter", "price_pro", "price_seat"]);
-    let yearly = prop::sample::select(vec!["price_starter", "price_pro", "price_pro_year"]);
-    prop_oneof![
-        4 => (yearly.clone(), 1..4_u64, prop::option::of(1..70_u64)).prop_map(
-            |(price, quantity, trial_days)| Deed::Subscribe { price, quantity, trial_days }
-        ),
-        2 => (price(), 1..4_u64).prop_map(|(price, quantity)| Deed::Change(price, quantity)),
-        1 => yearly.prop_map(Deed::Restart),
-        2 => price().prop_map(Deed::ChangeAtEnd),
-        2 => (1..5_u64).prop_map(Deed::Seats),
-        1 => Just(Deed::CancelNow),
-        2 => Just(Deed::CancelAtEnd),
-        2 => Just(Deed::Resume),
-        1 => Just(Deed::Fail),
-        2 => Just(Deed::Pay),
-    ]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn an_account_is_granted_the_cycles_that_are_paid_or_tried_each_once(
-        day in 0..400_i64,
-        steps in prop::collection::vec((0..50_u64, deed()), 1..12),
-        // No hint is so late that it comes after midnight.
-        late_s in prop::sample::select(vec![0, 61, 793]),
-    ) {
-        let begins = at("2026-11-18T14:23:00Z") + Span::from_s(day * 86_400);
-        let mut world = play(begins, &steps, Span::from_s(late_s));
-        let end = world.now + Span::from_s(70 * 86_400);
-        world.wait(end, Span::from_s(late_s));
-    }
-}
-
-#[test]
-fn a_subscription_of_the_afternoon_is_granted_twelve_renewals_at_midnight() {
-    for day in ["2026-11-18", "2027-01-31", "2028-02-29"] {
-        let begins = at(&format!("{day}T14:22:00Z"));
-        let mut world = play(begins, &[(0, subscribe("price_pro"))], MINUTE);
-        let year = months_after(world.bill.as_ref().expect("a bill").start, 12);
-        world.wait(year + Span::from_s(3_600), MINUTE);
-        assert_eq!(world.granted, Credits::whole(13 * 2500), "{day}");
-    }
-}
-
-#[test]
-fn a_year_paid_at_once_is_granted_each_month() {
-    let begins = at("2027-01-31T14:22:00Z");
-    let mut world = play(begins, &[(0, subscribe("price_pro_year"))], MINUTE);
-    world.wait(begins + Span::from_s(364 * 86_400), MINUTE);
-    assert_eq!(world.granted, Credits::whole(12 * 2500));
-}
-
-#[test]
-fn a_subscription_that_ends_with_its_period_is_canceled_by_the_clock_and_resumed() {
-    let steps = [(0, subscribe("price_pro")), (3, Deed::CancelAtEnd)];
-    let mut world = play(at("2026-11-18T14:22:00Z"), &steps, MINUTE);
-    let next = world.account.plan_state.next.clone().expect("a change is due");
-    assert_eq!((next.status, next.at), (Status::Canceled, at("2026-12-18T00:00:00Z")));
-    let (_, resumed) = (world.act(&Deed::Resume), world.follow());
-    assert_eq!((resumed, &world.account.plan_state.next), ((), &None));
-    world.act(&Deed::CancelAtEnd);
-    world.follow();
-    world.wait(at("2026-12-18T00:00:00Z"), MINUTE);
-    assert_eq!(world.account.plan_state.terms.status, Status::Canceled);
-    assert_eq!(world.granted, Credits::whole(2500));
-}
-
-#[test]
-fn seats_up_fill_the_period_and_seats_down_wait_for_the_next() {
-    let team = Deed::Subscribe { price: "price_seat", quantity: 2, trial_days: None };
-    let steps = [(0, team), (3, Deed::Seats(5)), (2, Deed::Seats(1))];
-    let mut world = play(at("2026-11-18T14:22:00Z"), &steps, MINUTE);
-    assert_eq!(world.granted, Credits::whole(5 * 300));
-    world.wait(at("2026-12-19T00:00:00Z"), MINUTE);
-    assert_eq!(world.granted, Credits::whole(6 * 300));
-}
-
-#[test]
-fn two_subscriptions_at_once_and_a_price_of_no_plan_wait_for_an_operator() {
-    let steps = [(0, subscribe("price_pro"))];
-    let mut world = play(at("2026-11-18T14:22:00Z"), &steps, MINUTE);
-    let before = world.account.clone();
-    let first = world.bill.clone().expect("a bill");
-    let mut ask = |said: Subscription| {
-        let known = (&world.account, &world.account.plan_state);
-        let id = OperationId::mint(world.now, [99; 10]);
-        let change =
-            subscription::change(&world.billing, vec![said], known, id, &world.catalog, world.now);
-        assert!(change.change.is_none());
-        world.billing = change.billing;
-        world.billing.parked.clone().map(|parked| parked.problem)
-    };
-    let second = Bill { number: 2, ..first.clone() };
-    let problem = ask(second.said()).expect("parked");
-    assert_eq!(problem, "two subscriptions run at once: sub_1 and sub_2");
-    let over = Bill { is: Is::Canceled, ..second.clone() };
-    assert_eq!(ask(over.said()), None);
-    let mut unknown = first.said();
-    unknown.items[0].of.price = "price_other".to_owned();
-    assert_eq!(ask(unknown).expect("parked"), "no plan has the price price_other");
-    assert_eq!(ask(first.said()), None);
-    assert_eq!(world.account, before);
-}
+pub(super) const MINUTE: Span = Span::from_s(61);
