@@ -247,7 +247,8 @@ async fn an_invoice_without_a_catalog_that_the_catalog_does_not_fit_waits_and_ca
     let begun = |topup: &str, minor: u32| {
         let form = format!(
             "mode=subscription&client_reference_id=acme&success_url=https%3A%2F%2Fa.example\
-             &line_items[0][price_data][currency]=usd&line_items[0][price_data][unit_amount]={minor}\
+             &line_items[0][price_data][currency]=usd\
+             &line_items[0][price_data][unit_amount]={minor}\
              &line_items[0][price_data][recurring][interval]=month\
              &line_items[0][price_data][product_data][name]=credits&line_items[0][quantity]=1\
              &subscription_data[metadata][scrip_account]=acme\
