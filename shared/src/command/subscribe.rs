@@ -29,7 +29,7 @@ pub async fn subscribe(
         customer: billing.customer,
         price,
         seats,
-        taxed: catalog.tax.behavior.is_some(),
+        tax: catalog.tax,
         return_url: session.return_url.clone(),
     };
     match stripe.subscribe(&new, key, context.clock.now()).await {

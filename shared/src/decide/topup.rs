@@ -25,8 +25,8 @@ pub fn begin(
     }
     may_buy(account, terms.credits, now)?;
     let (account, customer) = (account.id.clone(), billing.customer.clone());
-    let (catalog, return_url) = (catalog.version, return_url.to_owned());
-    Ok(TopUpCheckout { account, topup, terms, catalog, customer, return_url })
+    let (tax, catalog, return_url) = (catalog.tax, catalog.version, return_url.to_owned());
+    Ok(TopUpCheckout { account, topup, terms, tax, catalog, customer, return_url })
 }
 
 /// The order of a paid invoice, at the price and with the credits of `catalog`, which offered it when
@@ -48,7 +48,8 @@ pub fn order(invoice: &PaidInvoice, account: AccountId, catalog: &Catalog) -> Op
         customer: None,
         invoice: true,
         auto: false,
-        tax: Tax::default(),
+        // Without tax of Stripe's, what is paid is compared with the price.
+        tax: invoice.priced.map_or_else(Tax::default, |_| catalog.tax),
         at: invoice.paid_at,
         url: None,
         intent: None,
@@ -59,13 +60,14 @@ pub fn order(invoice: &PaidInvoice, account: AccountId, catalog: &Catalog) -> Op
 
 /// What a paid invoice says about its payment.
 pub fn facts(invoice: &PaidInvoice) -> Facts {
-    let PaidInvoice { account, live, paid, customer, url, .. } = invoice;
+    let PaidInvoice { account, live, paid, priced, customer, url, .. } = invoice;
     Facts {
         orders: [invoice.order()].into(),
         accounts: [account.clone()].into(),
         modes: [*live].into(),
         submitted: true,
         paid: [*paid].into(),
+        priced: priced.iter().copied().collect(),
         customer: customer.clone(),
         receipt: url.clone(),
         ..Facts::default()

@@ -3,6 +3,7 @@
 use sha2::{Digest, Sha256};
 
 use super::payment::IntentId;
+use super::tax::Priced;
 use super::topup::InvoiceId;
 use super::{Instant, Money, OperationId};
 
@@ -22,6 +23,8 @@ pub struct PaidInvoice {
     /// it.
     pub intent: IntentId,
     pub paid: Money,
+    /// The price and the tax, if Stripe computed one.
+    pub priced: Option<Priced>,
     /// Stripe's id of who pays, and Stripe's page of the invoice, with its receipt.
     pub customer: Option<String>,
     pub url: Option<String>,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{AccountId, Credits, Money};
+use super::{AccountId, Credits, Money, Tax};
 
 /// Credits for sale by subscription, beside the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,7 @@ pub struct TopUpCheckout {
     pub account: AccountId,
     pub topup: String,
     pub terms: TopUpPlan,
+    pub tax: Tax,
     /// The version of the catalog that offers it.
     pub catalog: u32,
     /// Stripe's id of who pays for the account, if one is known.

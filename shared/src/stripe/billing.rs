@@ -1,13 +1,13 @@
 //! Stripe's pages for an account's subscription: where one begins, and the customer portal.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::client::{CANCELED, SUBSCRIBED, Stripe, StripeError, back_to, sent, sent_once, unread};
 use super::object::ACCOUNT;
 use crate::domain::hash::short_hash;
-use crate::domain::{AccountId, Instant, Key};
+use crate::domain::{AccountId, Instant, Key, Tax};
 
 /// A subscription that a customer wants to begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +19,7 @@ pub struct NewSubscription {
     pub price: String,
     /// How many of it are paid for.
     pub seats: u32,
-    /// Whether Stripe computes the tax.
-    pub taxed: bool,
+    pub tax: Tax,
     pub return_url: String,
 }
 
@@ -85,29 +84,40 @@ struct Form<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     customer: Option<&'a str>,
     line_items: [Value; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    automatic_tax: Option<Value>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    customer_update: Option<Value>,
+    #[serde(flatten)]
+    tax: Map<String, Value>,
     subscription_data: Value,
     success_url: String,
     cancel_url: String,
 }
 
 fn form(new: &NewSubscription) -> Form<'_> {
-    let NewSubscription { account, customer, price, seats, taxed, return_url } = new;
+    let NewSubscription { account, customer, price, seats, tax, return_url } = new;
     Form {
         mode: "subscription",
         client_reference_id: account,
         customer: customer.as_deref(),
         line_items: [json!({ "price": price, "quantity": seats })],
-        automatic_tax: taxed.then(|| json!({ "enabled": true })),
-        // Stripe computes the tax by the address that a known customer gives now.
-        customer_update: customer.as_ref().filter(|_| *taxed).map(|_| json!({ "address": "auto" })),
+        tax: tax_fields(*tax, customer.is_some()),
         subscription_data: json!({ "metadata": { ACCOUNT: account } }),
         success_url: back_to(return_url, &format!("{SUBSCRIBED}=1")),
         cancel_url: back_to(return_url, &format!("{CANCELED}=1")),
     }
+}
+
+/// The fields of a checkout that ask Stripe for the tax. A known customer's address and name are
+/// replaced by those that the buyer types: without them Stripe refuses the request.
+pub(super) fn tax_fields(tax: Tax, known: bool) -> Map<String, Value> {
+    let (computes, on) = (tax.behavior.is_some(), json!({ "enabled": true }));
+    let mut update = Map::new();
+    update.extend(computes.then(|| ("address".to_owned(), "auto".into())));
+    update.extend(tax.ids.then(|| ("name".to_owned(), "auto".into())));
+    let mut fields = Map::new();
+    fields.extend(computes.then(|| ("automatic_tax".to_owned(), on.clone())));
+    fields.extend(tax.ids.then(|| ("tax_id_collection".to_owned(), on)));
+    let updates = known && !update.is_empty();
+    fields.extend(updates.then(|| ("customer_update".to_owned(), update.into())));
+    fields
 }
 
 fn url(session: &Value) -> Result<String, StripeError> {

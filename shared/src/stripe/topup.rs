@@ -6,11 +6,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
+use super::billing::tax_fields;
 use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_once, unread};
 use super::object::{ACCOUNT, CATALOG, MAX_URL, TOP_UP, without_value};
 use crate::domain::hash::short_hash;
 use crate::domain::invoice::PaidInvoice;
 use crate::domain::payment::IntentId;
+use crate::domain::tax::Priced;
 use crate::domain::topup::{InvoiceId, TopUpCheckout, TopUpPlan};
 use crate::domain::{Instant, Key, Money};
 
@@ -67,7 +69,7 @@ impl Stripe {
 }
 
 fn form(checkout: &TopUpCheckout, customer: Option<&str>) -> Value {
-    let TopUpCheckout { account, topup, terms, catalog, return_url, .. } = checkout;
+    let TopUpCheckout { account, topup, terms, tax, catalog, return_url, .. } = checkout;
     let TopUpPlan { credits, price, every, .. } = terms;
     // The account is named where the customer pays: a person may have two accounts open.
     let product = format!("{credits} credits each {} for {account}", every.name());
@@ -91,7 +93,11 @@ fn form(checkout: &TopUpCheckout, customer: Option<&str>) -> Value {
         "success_url": back_to(return_url, &format!("{TOPUP}={topup}")),
         "cancel_url": back_to(return_url, &format!("{TOPUP}={topup}&{CANCELED}=1")),
     });
+    if let Some(behavior) = tax.behavior {
+        form["line_items"][0]["price_data"]["tax_behavior"] = behavior.name().into();
+    }
     if let Value::Object(form) = &mut form {
+        form.extend(tax_fields(*tax, customer.is_some()));
         form.extend(customer.map(|customer| ("customer".to_owned(), customer.into())));
     }
     form
@@ -107,6 +113,7 @@ pub fn paid_invoice(object: &Value) -> Result<Option<PaidInvoice>, serde_json::E
 
 fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
     let custom = |text: &str| <serde_json::Error as serde::de::Error>::custom(text);
+    let missing = |field| <serde_json::Error as serde::de::Error>::missing_field(field);
     let read = Invoice::deserialize(object)?;
     let details = read.parent.and_then(|parent| parent.subscription_details);
     let metadata = details.and_then(|details| details.metadata).unwrap_or_default();
@@ -117,7 +124,7 @@ fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
         return Ok(None);
     }
     let id: InvoiceId = read.id.parse().map_err(|_| custom("id is no id of an invoice"))?;
-    let payments = read.payments.ok_or_else(|| serde::de::Error::missing_field("payments"))?;
+    let payments = read.payments.ok_or_else(|| missing("payments"))?;
     let intents = payments.data.into_iter().filter(|payment| payment.status == "paid");
     let mut intents = intents.filter_map(|payment| payment.payment.payment_intent);
     let intent = match (intents.next(), intents.next()) {
@@ -130,6 +137,14 @@ fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
     let second = |at: i64| Instant::from_ms(at.saturating_mul(1000));
     let paid_at = read.status_transitions.and_then(|transitions| transitions.paid_at);
     let currency = read.currency.parse().map_err(|_| custom("currency is no currency"))?;
+    let money = |minor| Money { currency, minor };
+    let priced = match read.automatic_tax["enabled"] == true {
+        true => Some(Priced {
+            price: money(read.subtotal.ok_or_else(|| missing("subtotal"))?),
+            tax_minor: read.total_taxes.iter().flatten().map(|tax| tax.amount).sum(),
+        }),
+        false => None,
+    };
     Ok(Some(PaidInvoice {
         id,
         account: account.clone(),
@@ -139,7 +154,8 @@ fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
         created: second(read.created),
         paid_at: second(paid_at.unwrap_or(read.created)),
         intent,
-        paid: Money { currency, minor: read.amount_paid },
+        paid: money(read.amount_paid),
+        priced,
         customer: read.customer.map(Named::id),
         url: read.hosted_invoice_url.filter(|url| url.len() <= MAX_URL),
     }))
@@ -169,10 +185,20 @@ struct Invoice {
     status_transitions: Option<Transitions>,
     currency: String,
     amount_paid: u64,
+    // These three say the tax.
+    #[serde(default)]
+    automatic_tax: Value,
+    subtotal: Option<u64>,
+    total_taxes: Option<Vec<TotalTax>>,
     customer: Option<Named>,
     hosted_invoice_url: Option<String>,
     parent: Option<Parent>,
     payments: Option<Payments>,
+}
+
+#[derive(Deserialize)]
+struct TotalTax {
+    amount: u64,
 }
 
 #[derive(Deserialize)]

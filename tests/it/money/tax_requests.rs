@@ -9,14 +9,17 @@ use axum::http::Method;
 use axum::response::Response;
 use lambda_http::{Body, Request};
 use local::stripe::{self, LocalStripe, PREFIX};
-use shared::domain::{Order, Tax, TaxBehavior};
-use shared::stripe::Stripe;
+use shared::domain::topup::TopUpCheckout;
+use shared::domain::{AccountId, Order, Tax, TaxBehavior};
+use shared::stripe::{NewSubscription, Stripe};
 use tokio::net::TcpListener;
 
 use super::event_order::ordered;
 use crate::support::Stack;
 
 type Form = BTreeMap<String, String>;
+
+const BEHAVIOR: &str = "line_items[0][price_data][tax_behavior]";
 
 /// A Stripe that keeps the forms that it is sent.
 struct Recorded {
@@ -55,6 +58,11 @@ impl Recorded {
     async fn asked(&self, stack: &Stack, order: &Order) -> Vec<Vec<(String, String)>> {
         let begun = self.client.checkout(order, stack.context().clock.now()).await;
         begun.expect("a session");
+        self.about_tax()
+    }
+
+    /// The fields about tax of each request since the last look.
+    fn about_tax(&self) -> Vec<Vec<(String, String)>> {
         let forms = std::mem::take(&mut *self.forms.lock().expect("no one panics with the lock"));
         let about = |name: &str| name.contains("tax") || name.contains("customer");
         let of_tax = |form: Form| form.into_iter().filter(|(name, _)| about(name)).collect();
@@ -68,7 +76,6 @@ fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_checkout_asks_stripe_for_the_tax_that_the_order_says() {
-    const BEHAVIOR: &str = "line_items[0][price_data][tax_behavior]";
     const ALWAYS: (&str, &str) = ("customer_creation", "always");
     let stack = Stack::noon().await;
     let recorded = Recorded::beside(&stack).await;
@@ -106,5 +113,54 @@ async fn a_checkout_asks_stripe_for_the_tax_that_the_order_says() {
         known.sort_unstable();
         let both = [fields(&known), fields(&asked)];
         assert_eq!(recorded.asked(&stack, &order).await, both, "{:?}", order.tax);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_asks_stripe_for_the_tax_that_the_catalog_says() {
+    let stack = Stack::noon().await;
+    let recorded = Recorded::beside(&stack).await;
+    let (now, key) = (stack.context().clock.now(), "begin".parse().expect("a key"));
+    let terms = stack.context().catalog().await.topups["monthly_500"].clone();
+    let account: AccountId = "acme".parse().expect("an account");
+    let taxes = [(None, false), (None, true), (Some(TaxBehavior::Exclusive), true)];
+    for (behavior, ids) in taxes {
+        let tax = Tax { behavior, ids };
+        let mut asked = BTreeMap::new();
+        asked.extend(behavior.map(|_| ("automatic_tax[enabled]", "true")));
+        asked.extend(ids.then_some(("tax_id_collection[enabled]", "true")));
+        let mut known = asked.clone();
+        known.insert("customer", "cus_deleted");
+        known.extend(behavior.map(|_| ("customer_update[address]", "auto")));
+        known.extend(ids.then_some(("customer_update[name]", "auto")));
+        let both = |of_price: Option<(&'static str, &'static str)>| {
+            [&known, &asked].map(|fields_of| {
+                let all: BTreeMap<_, _> = fields_of.clone().into_iter().chain(of_price).collect();
+                fields(&all.into_iter().collect::<Vec<_>>())
+            })
+        };
+        let customer = Some("cus_deleted".to_owned());
+        let plan = NewSubscription {
+            account: account.clone(),
+            customer: customer.clone(),
+            price: "price_local_pro_month".to_owned(),
+            seats: 1,
+            tax,
+            return_url: "https://a.example".to_owned(),
+        };
+        recorded.client.subscribe(&plan, &key, now).await.expect("a session");
+        assert_eq!(recorded.about_tax(), both(None), "a plan with {tax:?}");
+        let topup = TopUpCheckout {
+            account: account.clone(),
+            topup: "monthly_500".to_owned(),
+            terms: terms.clone(),
+            tax,
+            catalog: 1,
+            customer,
+            return_url: plan.return_url,
+        };
+        recorded.client.begin_topup(&topup, &key, now).await.expect("a session");
+        let of_price = behavior.map(|kind| (BEHAVIOR, kind.name()));
+        assert_eq!(recorded.about_tax(), both(of_price), "a top-up plan with {tax:?}");
     }
 }

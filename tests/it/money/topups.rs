@@ -240,6 +240,31 @@ async fn an_invoice_has_the_terms_by_which_its_plan_was_begun_whatever_the_catal
     }
 }
 
+/// 45.00 with the tax of Germany: 19 percent, on top or contained. 10.00 of what was paid went back.
+#[tokio::test]
+async fn an_invoice_with_tax_is_credited_by_its_price_and_refunded_by_all_that_was_paid() {
+    let taxes = [("exclusive", 5355, 855, "931.629318"), ("inclusive", 4500, 718, "913.888888")];
+    for (behavior, paid_minor, tax_minor, left) in taxes {
+        let shop = shop().await;
+        let tax = format!("version = 2\ntax = {{ automatic = true, behavior = \"{behavior}\" }}\n");
+        publish(&shop, 2, "version = 2\n", &tax).await;
+        shop.stack.set_clock("2026-11-18T12:30:00Z");
+        paid(&shop).await;
+        pass(&shop, "2026-12-18T13:30:00Z");
+        shop.stripe.deliver(&shop.stack.functions).await;
+        assert_eq!(available(&shop).await, "1025", "{behavior}");
+        let refund = Effect::Refund { minor: Some(1000) };
+        shop.stripe.act(&intent(&shop, 0), refund).expect("refunded");
+        shop.stripe.deliver(&shop.stack.functions).await;
+        assert_eq!(available(&shop).await, left, "{behavior}");
+        let payments = shop.stack.get("/v1/accounts/acme/payments").await;
+        let first = &payments.body["payments"][1];
+        let told = ["state", "price_minor", "paid_minor", "tax_minor"].map(|name| &first[name]);
+        let due = [json!("credited"), json!(4500), json!(paid_minor), json!(tax_minor)];
+        assert_eq!(told, due.each_ref(), "{payments:?}");
+    }
+}
+
 /// A subscription of the seller's own making names account and plan, and no catalog.
 #[tokio::test]
 async fn an_invoice_without_a_catalog_that_the_catalog_does_not_fit_waits_and_can_be_released() {
