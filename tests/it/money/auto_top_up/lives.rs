@@ -352,9 +352,12 @@ impl Life {
         }
         let entries = ledger(&self.shop.stack.functions, "acme").await.expect("a ledger");
         for (order, times) in paid {
-            let credited = entries
-                .iter()
-                .filter(|entry| entry["kind"] == "topped_up" && entry["order"] == order.as_str());
+            // What a won dispute gives back has a cause.
+            let credited = entries.iter().filter(|entry| {
+                entry["kind"] == "topped_up"
+                    && entry["order"] == order.as_str()
+                    && entry["cause"].is_null()
+            });
             assert_eq!(credited.count(), times, "{seed}: {order}");
         }
         let found = account(self.shop.stack.context(), &acme()).await.expect("audited");
