@@ -121,6 +121,9 @@ pub struct Problem {
     /// Where the customer can buy credits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_up_url: Option<String>,
+    /// `processing`: a pack is being bought with the customer's saved card.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_top_up: Option<String>,
     /// When it may pass: of `too_many_holds`, when the first of them lapses.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<String>,

@@ -46,6 +46,8 @@ class Problem(ScripError):
         self.recharge_credits: str | None = body.get("recharge_credits")
         self.top_up_url: str | None = body.get("top_up_url")
         """Where the customer can buy credits."""
+        self.auto_top_up: str | None = body.get("auto_top_up")
+        """`processing`: a pack is being bought with the customer's saved card."""
         self.debt: str | None = body.get("debt")
         self.account: str | None = body.get("account")
         self.fields: Sequence[Mapping[str, str]] = body.get("fields") or ()
