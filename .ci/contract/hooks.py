@@ -23,7 +23,7 @@ ANSWERED = os.environ["SCRIP_ANSWERED"]
 ACCOUNT = "acme"
 # The kind of a path's {id}, by operation.
 IDS = {
-    "capture": "hold", "release": "hold", "extend": "hold", "refund": "debit",
+    "capture": "hold", "release": "hold", "extend": "hold", "refund": "debit", "revoke": "grant",
     "getCheckout": "beginCheckout", "releasePayment": "parked", "dismissPayment": "parked",
 }
 
@@ -83,6 +83,17 @@ def spend(kind):
         known[kind].append(made.json()["id"])
 
 
+def give():
+    """A new grant, for a request that takes it back."""
+    made = requests.post(
+        f"{BASE}/v1/accounts/{ACCOUNT}/grants",
+        headers={"Idempotency-Key": f"grant {time.time_ns()}"},
+        data=json.dumps({"credits": "1", "reason": "contract"}), timeout=20,
+    )
+    if made.ok:
+        known["grant"].append(made.json()["id"])
+
+
 def make(kind):
     """An id of something that is there, made now if none was left."""
     if kind == "parked" and turn[kind] % 2:
@@ -93,6 +104,8 @@ def make(kind):
     # Every other one is new, because an id that random requests use may have ended long ago.
     if kind in ("hold", "debit") and (turn[kind] % 2 or not known[kind]):
         spend(kind)
+    if kind == "grant":
+        give()
     ids = known[kind]
     # Often the same id again, which has ended or was refunded by then.
     return ids.popleft() if turn[kind] % 3 == 0 and len(ids) > 1 else ids[-1] if ids else None
