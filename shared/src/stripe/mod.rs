@@ -6,6 +6,7 @@ mod client;
 mod endpoint;
 mod event;
 mod list;
+mod named;
 pub mod object;
 mod off_session;
 pub mod signature;

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::named::Named;
 use crate::domain::payment::{
     Dispute, DisputeStage, Facts, IntentId, PaymentNotice, Refund, RefundStage,
 };
@@ -85,23 +86,15 @@ fn read(object: Value, live: bool) -> Result<Option<Said>, serde_json::Error> {
 type Read = Result<Option<PaymentNotice>, serde_json::Error>;
 type Metadata = Option<BTreeMap<String, String>>;
 
-/// A field that holds either an id or the whole object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Id(String),
-    Object { id: String },
-}
-
 impl Named {
     fn intent(self) -> Result<IntentId, serde_json::Error> {
-        let (Named::Id(id) | Named::Object { id }) = self;
+        let id = self.id();
         id.parse().map_err(|_| wrong("payment_intent", &id))
     }
 
     /// It does not decide about credits, so a malformed one counts as none.
     fn customer(self) -> Option<String> {
-        let (Named::Id(id) | Named::Object { id }) = self;
+        let id = self.id();
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         Some(id).filter(|id| id.starts_with("cus_") && id.len() <= 64 && id.bytes().all(plain))
     }

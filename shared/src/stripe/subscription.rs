@@ -8,6 +8,7 @@ use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::client::{Stripe, StripeError, sent};
+use super::named::Named;
 use super::object::{ACCOUNT, TOP_UP, without_value};
 use crate::domain::Instant;
 use crate::domain::period::Period;
@@ -85,21 +86,6 @@ fn item(item: Item) -> SubscriptionItem {
     let of = Priced { price: price.id, quantity: quantity.unwrap_or(1) };
     let cycle = Period { start: second(current_period_start), end: second(current_period_end) };
     SubscriptionItem { of, cycle, by_months }
-}
-
-/// A field that holds either an id or the whole object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Id(String),
-    Object { id: String },
-}
-
-impl Named {
-    fn id(self) -> String {
-        let (Named::Id(id) | Named::Object { id }) = self;
-        id
-    }
 }
 
 #[derive(Deserialize)]

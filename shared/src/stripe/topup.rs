@@ -8,6 +8,7 @@ use stripe_client_core::{RequestBuilder, StripeMethod};
 
 use super::billing::tax_fields;
 use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_once, unread};
+use super::named::Named;
 use super::object::{ACCOUNT, CATALOG, MAX_URL, TOP_UP, without_value};
 use crate::domain::hash::short_hash;
 use crate::domain::invoice::PaidInvoice;
@@ -159,21 +160,6 @@ fn read(object: &Value) -> Result<Option<PaidInvoice>, serde_json::Error> {
         customer: read.customer.map(Named::id),
         url: read.hosted_invoice_url.filter(|url| url.len() <= MAX_URL),
     }))
-}
-
-/// A field that holds either an id or the whole object.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Named {
-    Id(String),
-    Object { id: String },
-}
-
-impl Named {
-    fn id(self) -> String {
-        let (Named::Id(id) | Named::Object { id }) = self;
-        id
-    }
 }
 
 #[derive(Deserialize)]
