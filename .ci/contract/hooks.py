@@ -27,6 +27,15 @@ IDS = {
     "getCheckout": "beginCheckout", "releasePayment": "parked", "dismissPayment": "parked",
 }
 
+SPENT = {"action": "rich_text", "quantity": 20}
+# What makes one of a kind.
+BODIES = {
+    # At most 32 holds are open.
+    "hold": SPENT | {"expires_in_s": 5},
+    "debit": SPENT,
+    "grant": {"credits": "1", "reason": "contract"},
+}
+
 answered = collections.defaultdict(collections.Counter)
 known = collections.defaultdict(lambda: collections.deque(maxlen=8))
 turn = collections.Counter()
@@ -68,12 +77,9 @@ def park():
     return session["payment_intent"]
 
 
-def spend(kind):
-    """A new hold or debit. Random requests freeze the account too, and it is thawed first."""
-    body = {"action": "rich_text", "quantity": 20}
-    # At most 32 holds are open.
-    body |= {"expires_in_s": 5} if kind == "hold" else {}
-    for route, sent in ("unfreeze", {"reason": "contract"}), (f"{kind}s", body):
+def begin(kind):
+    """A new hold, debit or grant. Random requests freeze the account too, and it is thawed first."""
+    for route, sent in ("unfreeze", {"reason": "contract"}), (f"{kind}s", BODIES[kind]):
         made = requests.post(
             f"{BASE}/v1/accounts/{ACCOUNT}/{route}",
             headers={"Idempotency-Key": f"{route} {time.time_ns()}"},
@@ -81,17 +87,6 @@ def spend(kind):
         )
     if made.ok:
         known[kind].append(made.json()["id"])
-
-
-def give():
-    """A new grant, for a request that takes it back."""
-    made = requests.post(
-        f"{BASE}/v1/accounts/{ACCOUNT}/grants",
-        headers={"Idempotency-Key": f"grant {time.time_ns()}"},
-        data=json.dumps({"credits": "1", "reason": "contract"}), timeout=20,
-    )
-    if made.ok:
-        known["grant"].append(made.json()["id"])
 
 
 def make(kind):
@@ -102,10 +97,8 @@ def make(kind):
         listed = requests.get(f"{BASE}/v1/payments?state=parked", timeout=20).json()
         return next((one["id"] for one in listed["payments"]), "evt_none")
     # Every other one is new, because an id that random requests use may have ended long ago.
-    if kind in ("hold", "debit") and (turn[kind] % 2 or not known[kind]):
-        spend(kind)
-    if kind == "grant":
-        give()
+    if kind in BODIES and (turn[kind] % 2 or not known[kind]):
+        begin(kind)
     ids = known[kind]
     # Often the same id again, which has ended or was refunded by then.
     return ids.popleft() if turn[kind] % 3 == 0 and len(ids) > 1 else ids[-1] if ids else None

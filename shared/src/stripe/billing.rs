@@ -120,6 +120,7 @@ pub(super) fn tax_fields(tax: Tax, known: bool) -> Map<String, Value> {
     fields
 }
 
-fn url(session: &Value) -> Result<String, StripeError> {
+/// The address of a page of Stripe's.
+pub(super) fn url(session: &Value) -> Result<String, StripeError> {
     session["url"].as_str().map(str::to_owned).ok_or_else(|| unread("url"))
 }

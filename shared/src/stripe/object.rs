@@ -18,9 +18,10 @@ use crate::domain::tax::Priced;
 use crate::domain::topup::InvoiceId;
 use crate::domain::{Money, OperationId};
 
-/// The metadata keys of an order and an account, and of a consent on the page that saves a card.
+/// The metadata keys with which a payment names its order and its account.
 pub const ORDER: &str = "scrip_order";
 pub const ACCOUNT: &str = "scrip_account";
+/// The metadata key with which the page that saves a card names the consent.
 pub const CONSENT: &str = "scrip_consent";
 /// The metadata key with which a subscription says that it is a top-up plan.
 pub const TOP_UP: &str = "scrip_topup";

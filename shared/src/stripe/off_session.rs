@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
+use super::billing::url;
 use super::client::{Stripe, StripeError, sent, sent_once, unread};
 use super::object::{ACCOUNT, CONSENT, ORDER};
 use crate::domain::auto_top_up::{Card, Claim, Consent};
@@ -45,7 +46,7 @@ impl Stripe {
             Err(StripeError::Missing(_)) if customer.is_some() => begin(None).await,
             begun => begun,
         };
-        session?["url"].as_str().map(str::to_owned).ok_or_else(|| unread("url"))
+        url(&session?)
     }
 
     /// The card that a setup intent saved. None: it is not ours, or has not saved one.

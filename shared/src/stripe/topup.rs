@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use stripe_client_core::{RequestBuilder, StripeMethod};
 
-use super::billing::tax_fields;
-use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_once, unread};
+use super::billing::{tax_fields, url};
+use super::client::{CANCELED, Stripe, StripeError, TOPUP, back_to, sent, sent_once};
 use super::named::Named;
 use super::object::{ACCOUNT, CATALOG, MAX_URL, TOP_UP, without_value};
 use crate::domain::hash::short_hash;
@@ -35,8 +35,7 @@ impl Stripe {
             let once = &format!("scrip-topup-{digest}");
             let request = || RequestBuilder::new(StripeMethod::Post, "/checkout/sessions");
             let ask = |client| sent_once(client, request().form(&form), once);
-            let session = self.asked(now, ask).await?;
-            session["url"].as_str().map(str::to_owned).ok_or_else(|| unread("url"))
+            url(&self.asked(now, ask).await?)
         };
         match begin(checkout.customer.clone()).await {
             // The customer was deleted at Stripe: that must not stop a purchase.

@@ -17,13 +17,7 @@ async fn the_contracts_curl_examples_work_unchanged() {
     }
     shop.stack.open("acme", "pro").await;
     // The portal opens for an account that had a subscription.
-    let token = shop.token("acme", r#""view","buy""#).await;
-    let body = r#"{"plan":"pro"}"#;
-    let begun = shop.ask(&token, "POST", "/v1/me/subscriptions", Some("before"), body).await;
-    assert_eq!(begun.status, 200, "{begun:?}");
-    let session = shop.stripe.session_of("acme").expect("a session");
-    shop.act(&session, Effect::Pay).await;
-    let subscription = shop.stripe.subscription_of("acme").expect("a subscription");
+    let subscription = shop.subscribe("acme").await;
     shop.act(&subscription, Effect::Cancel).await;
     let active = r#"{"plan":"pro","status":"active"}"#;
     let put = request("PUT", "/v1/accounts/acme", Some("again"), active);

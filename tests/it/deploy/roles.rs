@@ -161,13 +161,7 @@ async fn customers(shop: &Shop) {
 /// the webhook and by reconcile.
 async fn subscribers(shop: &Shop) {
     shop.stack.open("subscriber", "free").await;
-    let token = shop.token("subscriber", r#""view","buy""#).await;
-    let body = r#"{"plan":"pro"}"#;
-    let begun = shop.ask(&token, "POST", "/v1/me/subscriptions", Some("s"), body).await;
-    assert_eq!(begun.status, 200, "{begun:?}");
-    let session = shop.stripe.session_of("subscriber").expect("a session");
-    shop.act(&session, Effect::Pay).await;
-    let id = shop.stripe.subscription_of("subscriber").expect("a subscription");
+    let id = shop.subscribe("subscriber").await;
     let change = |price: &str| {
         let price = PriceId::try_from(price.to_owned()).expect("a price");
         Effect::Change { price, at: ChangeAt::Now }

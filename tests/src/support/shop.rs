@@ -81,6 +81,17 @@ impl Shop {
         self.stack.send(request).await
     }
 
+    /// Subscribes to the plan pro and pays. Returns the subscription's id.
+    pub async fn subscribe(&self, account: &str) -> String {
+        let token = self.token(account, r#""view","buy""#).await;
+        let (path, body) = ("/v1/me/subscriptions", r#"{"plan":"pro"}"#);
+        let begun = self.ask(&token, "POST", path, Some("subscribe"), body).await;
+        assert_eq!(begun.status, 200, "{begun:?}");
+        let session = self.stripe.session_of(account).expect("a session");
+        self.act(&session, Effect::Pay).await;
+        self.stripe.subscription_of(account).expect("a subscription")
+    }
+
     /// Orders a pack. The answer says where to pay.
     pub async fn order(&self, account: &str, key: &str, pack: &str) -> Answer {
         self.order_of("ada", account, key, pack).await
