@@ -20,22 +20,24 @@ const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
 /// Name, content type and content of each file but the page itself.
-const FILES: [(&str, &str, &str); 15] = [
+const FILES: [(&str, &str, &str); 17] = [
     ("account.js", JS, include_str!("../files/account.js")),
     ("actions.js", JS, include_str!("../files/actions.js")),
     ("amounts.js", JS, include_str!("../files/amounts.js")),
     ("api.js", JS, include_str!("../files/api.js")),
+    ("clock.js", JS, include_str!("../../functions/page/script/clock.js")),
     ("console.css", CSS, include_str!("../files/console.css")),
     ("console.js", JS, include_str!("../files/console.js")),
     ("dialog.js", JS, include_str!("../files/dialog.js")),
     ("dom.js", JS, include_str!("../files/dom.js")),
     ("en.js", JS, include_str!("../files/en.js")),
     ("find.js", JS, include_str!("../files/find.js")),
-    ("icon.svg", "image/svg+xml", include_str!("../../functions/page/files/icon.svg")),
+    ("format.js", JS, include_str!("../../functions/page/script/format.js")),
+    ("icon.svg", "image/svg+xml", include_str!("../../functions/page/script/icon.svg")),
     ("ledger.js", JS, include_str!("../files/ledger.js")),
-    ("page.css", CSS, include_str!("../../functions/page/files/page.css")),
+    ("page.css", CSS, include_str!("../../functions/page/templates/page.css")),
     ("payments.js", JS, include_str!("../files/payments.js")),
-    ("say.js", JS, include_str!("../../functions/page/files/say.js")),
+    ("say.js", JS, include_str!("../files/say.js")),
 ];
 
 /// The content type and the content of a file; the empty name is the page of the stack called

@@ -2,7 +2,9 @@
 //! the session reads. Anyone can reach it.
 
 mod auto_top_up;
+mod compress;
 mod files;
+mod language;
 mod ledger;
 mod limits;
 mod me;
@@ -11,7 +13,7 @@ mod render;
 mod show;
 mod view;
 
-pub use files::FILES;
+pub use files::{FILES, File};
 
 use lambda_http::{Body, Request, Response};
 use serde_json::json;
@@ -23,10 +25,18 @@ use shared::http::{self, Call, Problem, page};
 use shared::session::Session;
 use shared::token::Audience;
 
+use language::Language;
+
 /// Answers `/`, `/enter`, `/leave`, the addresses of files, and `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
-    call.shared(http::answer(context, &call, route(context, &call)).await)
+    let answer = http::answer(context, &call, route(context, &call)).await;
+    compress::rendered(&call, call.shared(answer))
+}
+
+/// The language of the browser.
+fn language(call: &Call<'_>) -> &'static Language {
+    Language::of_customer(None, call.header("accept-language"))
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -38,7 +48,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("GET", path) => match path[..] {
             [""] => show::show(context, call).await,
             ["enter"] => look(context, call).await,
-            ["scrip.js"] => Ok(files::widget()),
+            ["scrip.js"] => Ok(files::elements(call)),
             ["assets", hash, name] => files::file(call, hash, name),
             _ => Err(call.no_route()),
         },
@@ -51,7 +61,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     };
     // A person reads this answer: a page in place of JSON, with the way back.
     answered.or_else(|problem| match problem.no_session() {
-        Some(back) => Ok(page::html(401, render::ended("over", back))),
+        Some(back) => Ok(page::html(401, render::ended(language(call), "over", back))),
         None => Err(problem),
     })
 }
@@ -69,7 +79,7 @@ async fn look(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Prob
         return Ok(is_open());
     }
     session::unused(context, &linked).await?;
-    Ok(asks(context, &linked, &link, open.as_ref()))
+    Ok(asks(context, call, &linked, &link, open.as_ref()))
 }
 
 /// Redeems a link and opens its session.
@@ -86,7 +96,7 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     // Another session was opened after the page asked.
     if let Some(other) = other.filter(|other| other.id.to_string() != sent("instead_of")) {
         session::unused(context, &linked).await?;
-        return Ok(asks(context, &linked, link, Some(&other)));
+        return Ok(asks(context, call, &linked, link, Some(&other)));
     }
     let by = OperationId::parse(sent("by"));
     let by = by.unwrap_or_else(|| context.entropy.mint(context.clock.now()));
@@ -107,7 +117,7 @@ async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             None => return Err(problem),
         },
     };
-    Ok(page::left(render::ended("left", back.as_deref())))
+    Ok(page::left(render::ended(language(call), "left", back.as_deref())))
 }
 
 /// The browser's session, if there is one.
@@ -120,18 +130,27 @@ async fn open(context: &Context, call: &Call<'_>) -> Result<Option<Session>, Pro
 }
 
 /// The page that asks whether to open `linked` in place of the browser's session.
-fn asks(context: &Context, linked: &Session, link: &str, open: Option<&Session>) -> Response<Body> {
+fn asks(
+    context: &Context,
+    call: &Call<'_>,
+    linked: &Session,
+    link: &str,
+    open: Option<&Session>,
+) -> Response<Body> {
     let other = open.filter(|open| open.account != linked.account);
     page::html(
         200,
-        render::enter(&json!({
-            "account": linked.account,
-            "subject": linked.subject,
-            "return_url": linked.return_url,
-            "link": link,
-            "by": context.entropy.mint(context.clock.now()),
-            "other": other.map(|other| &other.account),
-            "instead_of": other.map(|other| other.id),
-        })),
+        render::enter(
+            language(call),
+            &json!({
+                "account": linked.account,
+                "subject": linked.subject,
+                "return_url": linked.return_url,
+                "link": link,
+                "by": context.entropy.mint(context.clock.now()),
+                "other": other.map(|other| &other.account),
+                "instead_of": other.map(|other| other.id),
+            }),
+        ),
     )
 }

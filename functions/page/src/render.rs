@@ -3,78 +3,82 @@
 //! Numbers and times are readable as they are rendered; the page's script writes them again in the
 //! customer's format, from the exact value that the element carries.
 
-use std::sync::LazyLock;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use minijinja::value::{Kwargs, Serde, Value};
 use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, context};
-
+use sha2::{Digest, Sha256};
 use shared::domain::Instant;
 use shared::domain::period::Day;
+use shared::http::page::Html;
 
 use super::files::FOLDER;
+use super::language::Language;
 
-/// The texts, by key.
-static TEXTS: LazyLock<serde_json::Value> = LazyLock::new(|| {
-    let file = include_str!("../files/en.js");
-    let (_, json) = file.split_once("export default ").expect("en.js is a table");
-    serde_json::from_str(json).expect("en.js is JSON after its first lines")
-});
+/// The name and the text of each template, and of the style that each has in its head.
+const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
-static TEMPLATES: LazyLock<Environment<'static>> = LazyLock::new(|| {
-    let mut templates = Environment::new();
-    templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
-    templates.set_auto_escape_callback(|_| AutoEscape::Html);
-    templates.add_global("t", Value::from(Serde(&*TEXTS)));
-    templates.add_global("assets", FOLDER.as_str());
-    templates.add_function("say", |name: &str, values: Kwargs| say(name, &values, true));
-    templates.add_function("plain", |name: &str, values: Kwargs| say(name, &values, false));
-    templates.add_function("credits", |value: Value| safe(amount(&value.to_string(), "")));
-    templates.add_function("change", |value: Value| safe(change(&value.to_string())));
-    templates.add_function("money", |value: &str, currency: &str| safe(money(value, currency)));
-    templates.add_function("time", |at: &str, style: &str| safe(time(at, style)));
-    templates.add_function("label", label);
-    for (name, text) in [
-        ("page.html", include_str!("../files/page.html")),
-        ("enter.html", include_str!("../files/enter.html")),
-        ("ended.html", include_str!("../files/ended.html")),
-    ] {
-        templates.add_template(name, text).expect("the templates are right: a test renders them");
-    }
-    templates
-});
-
-pub(super) fn page(view: &serde_json::Value) -> String {
-    render("page.html", Value::from(Serde(view)))
+pub(super) fn page(language: &'static Language, view: &serde_json::Value) -> Html {
+    render(language, "page.html", Value::from(Serde(view)))
 }
 
 /// The page that asks whether to open the session of a link.
-pub(super) fn enter(link: &serde_json::Value) -> String {
-    render("enter.html", Value::from(Serde(link)))
+pub(super) fn enter(language: &'static Language, link: &serde_json::Value) -> Html {
+    render(language, "enter.html", Value::from(Serde(link)))
 }
 
 /// The page without a session: it is `over`, or the customer `left`. `back`: the product's address.
-pub(super) fn ended(how: &str, back: Option<&str>) -> String {
-    render("ended.html", context! { how, back })
+pub(super) fn ended(language: &'static Language, how: &str, back: Option<&str>) -> Html {
+    render(language, "ended.html", context! { how, back })
 }
 
-fn render(name: &str, view: Value) -> String {
-    let template = TEMPLATES.get_template(name).expect("it was added above");
-    template.render(view).unwrap_or_else(|error| panic!("{name}: {error:#}"))
+fn render(language: &'static Language, name: &str, view: Value) -> Html {
+    let templates = language.templates.get_or_init(|| templates(language));
+    let (_, style) = TEMPLATES.iter().find(|(name, _)| *name == "page.css").expect("it is there");
+    let style = Value::from_safe_string((*style).to_owned());
+    let hash = BASE64.encode(Sha256::digest(style.as_str().unwrap_or_default()));
+    let template = templates.get_template(name).expect("it is in the folder");
+    let text = template.render(context! { style, ..view });
+    Html { text: text.unwrap_or_else(|error| panic!("{name}: {error:#}")), style: hash }
+}
+
+fn templates(language: &'static Language) -> Environment<'static> {
+    let mut templates = Environment::new();
+    templates.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    templates.set_auto_escape_callback(|_| AutoEscape::Html);
+    templates.add_global("t", Value::from(Serde(&language.texts)));
+    templates.add_global("assets", FOLDER.as_str());
+    let say = move |name: &str, values: Kwargs| say(language, name, &values, true);
+    templates.add_function("say", say);
+    let plain = move |name: &str, values: Kwargs| self::say(language, name, &values, false);
+    templates.add_function("plain", plain);
+    let credits = move |value: Value| safe(amount(language, &value.to_string()));
+    templates.add_function("credits", credits);
+    let change = move |value: Value| safe(change(language, &value.to_string()));
+    templates.add_function("change", change);
+    let money = move |value: &str, currency: &str| safe(money(language, value, currency));
+    templates.add_function("money", money);
+    templates.add_function("time", |at: &str, style: &str| safe(time(at, style)));
+    templates.add_function("label", label);
+    for (name, text) in TEMPLATES.iter().filter(|(name, _)| name.ends_with(".html")) {
+        templates.add_template(name, text).expect("the templates are right: a test renders them");
+    }
+    templates
 }
 
 /// The word for `unit`, in its singular or plural.
-pub(super) fn unit(unit: &str, many: bool) -> &str {
+pub(super) fn unit<'a>(language: &'a Language, unit: &'a str, many: bool) -> &'a str {
     let form = if many { "other" } else { "one" };
-    TEXTS["units"][unit][form].as_str().unwrap_or(unit)
+    language.texts["units"][unit][form].as_str().unwrap_or(unit)
 }
 
 /// A text with its values filled in: each is escaped, unless it is markup of ours.
-fn say(name: &str, values: &Kwargs, markup: bool) -> Result<Value, Error> {
-    let entry = &TEXTS[name];
+fn say(language: &Language, name: &str, values: &Kwargs, markup: bool) -> Result<Value, Error> {
+    let entry = &language.texts[name];
     let count = |key| values.get::<Option<Value>>(key).ok().flatten().map(|v| v.to_string());
     let form = if count("n").as_deref() == Some("1") { "one" } else { "other" };
     let text = entry.as_str().or_else(|| entry[form].as_str());
-    let text = text.unwrap_or_else(|| panic!("en.js has no {name}"));
+    let text = text.unwrap_or_else(|| panic!("{} has no {name}", language.tag));
     let mut said = String::new();
     for part in text.split_inclusive('}') {
         let (before, key) = match part.split_once('{') {
@@ -86,7 +90,7 @@ fn say(name: &str, values: &Kwargs, markup: bool) -> Result<Value, Error> {
             let value: Value = values.get(key)?;
             said.push_str(&match (value.is_safe(), key, markup) {
                 (true, _, _) => value.to_string(),
-                (false, "n", true) => amount(&value.to_string(), ""),
+                (false, "n", true) => amount(language, &value.to_string()),
                 (false, _, true) => HtmlEscape(&value.to_string()).to_string(),
                 (false, _, false) => value.to_string(),
             });
@@ -101,26 +105,27 @@ fn safe(html: String) -> Value {
 }
 
 /// An amount: its digits in groups, with its exact value.
-fn amount(value: &str, attributes: &str) -> String {
-    format!("<data value=\"{value}\"{attributes}>{}</data>", grouped(value))
+fn amount(language: &Language, value: &str) -> String {
+    format!("<data value=\"{value}\">{}</data>", grouped(language, value))
 }
 
-fn change(value: &str) -> String {
+fn change(language: &Language, value: &str) -> String {
     let shown = match value.strip_prefix('-') {
-        Some(rest) => format!("\u{2212}{}", grouped(rest)),
+        Some(rest) => format!("\u{2212}{}", grouped(language, rest)),
         None if value == "0" => "0".to_owned(),
-        None => format!("+{}", grouped(value)),
+        None => format!("+{}", grouped(language, value)),
     };
     format!("<data value=\"{value}\" data-sign>{shown}</data>")
 }
 
-fn money(value: &str, currency: &str) -> String {
-    let (code, shown) = (currency.to_uppercase(), grouped(value));
+fn money(language: &Language, value: &str, currency: &str) -> String {
+    let (code, shown) = (currency.to_uppercase(), grouped(language, value));
     format!("<data value=\"{value}\" data-currency=\"{code}\">{code} {shown}</data>")
 }
 
 /// `1234567.5` as `1,234,567.5`.
-fn grouped(value: &str) -> String {
+fn grouped(language: &Language, value: &str) -> String {
+    let (group, decimal) = &language.separators;
     let (whole, decimals) = value.split_once('.').unwrap_or((value, ""));
     let (sign, whole) = match whole.strip_prefix('-') {
         Some(whole) => ("-", whole),
@@ -129,12 +134,12 @@ fn grouped(value: &str) -> String {
     let mut shown = sign.to_owned();
     for (place, digit) in whole.chars().enumerate() {
         if place > 0 && (whole.len() - place) % 3 == 0 {
-            shown.push(',');
+            shown.push_str(group);
         }
         shown.push(digit);
     }
     if !decimals.is_empty() {
-        shown.push('.');
+        shown.push_str(decimal);
         shown.push_str(decimals);
     }
     shown

@@ -9,6 +9,7 @@ use shared::domain::period::Day;
 use shared::domain::subscription::Billing;
 use shared::domain::viewer::Viewer;
 use shared::domain::{AccountId, Currency};
+use shared::http::page::Html;
 use shared::http::{self, Call, Problem, page};
 use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
@@ -27,7 +28,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
     Ok(page::html(200, rendered(context, call, session).await?))
 }
 
-async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<String, Problem> {
+async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<Html, Problem> {
     let (account, catalog) = (&session.account, context.catalog().await);
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
@@ -90,7 +91,9 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         newest: from.map(|_| asked.link(None)),
         csv: asked.csv(&session),
     };
-    Ok(render::page(&view::of(data, &advanced.account, &catalog)))
+    let language = super::language(call);
+    let view = view::of(data, &advanced.account, &catalog, language);
+    Ok(render::page(language, &view))
 }
 
 /// What the account has at Stripe: the page's function has no key of Stripe's, so it takes what is

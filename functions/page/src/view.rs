@@ -10,6 +10,7 @@ use shared::domain::viewer::Viewer;
 use shared::domain::{Account, Catalog, Credits, Currency, Instant, Money, Pack, Usage};
 use shared::query::ledger::KINDS;
 
+use super::language::Language;
 use super::render::unit;
 
 /// The answers of the routes, and addresses.
@@ -51,7 +52,7 @@ const MANY: Credits = Credits::whole(100);
 /// The price list shows so many models of an action.
 const MODELS: usize = 50;
 
-pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
+pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, language: &Language) -> Value {
     let (available, held) = (account.available, account.held());
     let consumed: Credits = account.consumed.values().copied().sum();
     let total = available + held + consumed;
@@ -63,7 +64,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         // While the gate is closed, for any reason, nothing is called available.
         "spends": account.gate.is_open(),
         "share": { "available": share(available), "held": share(held) },
-        "enough": enough(account, catalog),
+        "enough": enough(account, catalog, language),
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
         "sold_here": data.sells,
@@ -75,7 +76,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
         "topups": data.topups,
         "auto": data.auto,
         "auto_packs": packs(account, catalog, set_in.or(data.currency)),
-        "rates": rates(&data.rate_card, catalog),
+        "rates": rates(&data.rate_card, catalog, language),
         "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
@@ -94,7 +95,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog) -> Value {
 }
 
 /// How many units the credits still buy of the action used most, or of the first action.
-fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
+fn enough(account: &Account, catalog: &Catalog, language: &Language) -> Option<Value> {
     let most = account.consumed.iter().filter(|(number, _)| **number > 0);
     let most = most.max_by_key(|(_, credits)| **credits).map(|(number, _)| *number);
     let sold = catalog.actions.values().filter(|action| !action.retired);
@@ -104,7 +105,8 @@ fn enough(account: &Account, catalog: &Catalog) -> Option<Value> {
     let (_, price) = sold.first()?;
     let n = buys(price, account.available);
     let gate = account.gate.is_open();
-    (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit(&price.unit, n != 1) }))
+    (gate && n > 0)
+        .then(|| json!({ "n": n.to_string(), "what": unit(language, &price.unit, n != 1) }))
 }
 
 fn unit_price(action: &Action) -> Option<&UnitPrice> {
@@ -196,15 +198,15 @@ fn read(day: &Value) -> Option<(String, Credits)> {
     Some((day["day"].as_str()?.to_owned(), credits))
 }
 
-fn rates(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
+fn rates(rate_card: &Value, catalog: &Catalog, language: &Language) -> Vec<Value> {
     let shown = rate_card["actions"].as_array().into_iter().flatten();
     let rates = shown.filter_map(|rate| {
         let price = unit_price(catalog.actions.get(rate["action"].as_str()?)?)?;
         let mut rate = rate.clone();
         rate["buys"] = json!(buys(price, MANY).to_string());
         rate["order"] = json!(price.credits.micro() / i64::try_from(price.per).ok()?);
-        rate["unit"] = json!(unit(&price.unit, false));
-        rate["units"] = json!(unit(&price.unit, true));
+        rate["unit"] = json!(unit(language, &price.unit, false));
+        rate["units"] = json!(unit(language, &price.unit, true));
         Some(rate)
     });
     rates.collect()

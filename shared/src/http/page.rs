@@ -2,28 +2,39 @@
 
 use lambda_http::{Body, Response};
 
-/// Only our own files and our own routes; no script or style in the HTML, and no frame around it.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
-                      frame-ancestors 'none'";
+/// A page that was rendered.
+pub struct Html {
+    pub text: String,
+    /// The SHA-256 of its one style, in base64.
+    pub style: String,
+}
+
+/// Only our own files and our own routes, and the one style in the HTML; no script in it, and no
+/// frame around it. `style`: the SHA-256 of the style, in base64.
+fn policy(style: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'sha256-{style}'; img-src 'self'; \
+         connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
 
 /// A page with `status`. No cache stores it. No other site learns its address or that of the link
 /// before it; our own site learns where a form came from.
-pub fn html(status: u16, html: String) -> Response<Body> {
+pub fn html(status: u16, html: Html) -> Response<Body> {
     let response = Response::builder()
         .status(status)
         .header("content-type", "text/html; charset=utf-8")
-        .header("content-security-policy", POLICY)
+        .header("content-security-policy", policy(&html.style))
         .header("x-frame-options", "DENY")
         .header("referrer-policy", "same-origin")
         .header("cross-origin-opener-policy", "same-origin")
         .header("cache-control", "no-store");
-    response.body(Body::Text(html)).expect("status and headers are valid")
+    response.body(Body::Text(html.text)).expect("status and headers are valid")
 }
 
 /// The same, and the browser deletes the session's cookie.
-pub fn left(text: String) -> Response<Body> {
-    let mut response = html(200, text);
+pub fn left(ended: Html) -> Response<Body> {
+    let mut response = html(200, ended);
     let forget = super::customer::cookie("", 0).parse().expect("a cookie is a header");
     response.headers_mut().insert("set-cookie", forget);
     response

@@ -297,7 +297,7 @@ async fn an_impossible_payment_id_is_not_found() {
 async fn a_wrong_method_is_answered_with_the_allowed_ones() {
     let stack = Stack::noon().await;
     for (path, methods) in ROUTES {
-        let path = path.replace("{account}", "acme").replace("{file}", "page.css");
+        let path = path.replace("{account}", "acme").replace("{file}", "icon.svg");
         let path = path.replace("{id}", "01a20132-08af-7fb3-8350-6bdcd05e3b83");
         let path = path.replace("{subject}", "user:ada");
         for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "LINK"] {

@@ -265,7 +265,7 @@ async fn routes_are_the_same_in_template_code_and_contract() {
     // In the code: no route of the template gets the answer "no such route".
     let stack = Stack::noon().await;
     for route in routes {
-        let path = route.path.replace("{account}", "acme").replace("{file}", "page.css");
+        let path = route.path.replace("{account}", "acme").replace("{file}", "icon.svg");
         let path = path.replace("{id}", "01a20132-08af-7fb3-8350-6bdcd05e3b83");
         let path = path.replace("{subject}", "user:ada");
         let answer = stack.send(request(&route.method, &path, None, "")).await;

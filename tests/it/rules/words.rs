@@ -32,7 +32,7 @@ const TEXTS: [&str; 7] = [
     "openapi.yaml",
     "template.yaml",
     "console/files/en.js",
-    "functions/page/files/en.js",
+    "functions/page/texts/en.json",
     "shared/src/domain/refusal.rs",
     "shared/src/http/problem.rs",
     "shared/src/http/refused.rs",

@@ -166,7 +166,7 @@ impl Stage {
     /// Answers `route` for the case's id as the function behind it does.
     pub(super) async fn ask(&self, route: &Route, case: &Case<'_>) -> Reply {
         let path = route.path.replace("{account}", case.account).replace("{id}", case.id);
-        let path = path.replace("{hash}", "0").replace("{file}", "page.css");
+        let path = path.replace("{hash}", "0").replace("{file}", "icon.svg");
         let path = path.replace("{subject}", "user:ada");
         let key = (route.method != "GET").then_some("asked once");
         let mut request = request(&route.method, &format!("{path}{}", case.query), key, case.body);

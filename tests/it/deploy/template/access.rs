@@ -273,7 +273,7 @@ async fn an_open_route_refuses_a_caller_without_credentials() {
     for (route, _) in routes(Template::load().value()).iter().filter(|(_, open)| *open) {
         let (method, path) = route.split_once(' ').expect("a route");
         let path = path.replace("{id}", "01a20132-08af-7fb3-8350-6bdcd05e3b83");
-        let path = path.replace("{hash}", "0").replace("{file}", "page.css");
+        let path = path.replace("{hash}", "0").replace("{file}", "icon.svg");
         let path = path.replace("{subject}", "user:ada");
         stack.wire.take_costs();
         let answer = stack.send(request(method, &path, Some("k"), r#"{"pack":"starter"}"#)).await;

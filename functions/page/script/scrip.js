@@ -1,8 +1,12 @@
 // <scrip-credits top-up="...">: a customer's credits and consumption, for a product's own screens.
 // docs/guides/show-credits.md describes its token, attributes, events and colours.
-import { label, now, number, say, time } from './say.js';
+import { now } from './clock.js';
+import { format } from './format.js';
+import { tables } from './texts.js';
 import { Watch } from './watch.js';
-import t from './en.js';
+
+const t = tables.en;
+const { label, number, say, time } = format(t);
 
 const STYLE = `
 :host {

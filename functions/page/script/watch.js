@@ -1,5 +1,5 @@
 // Polls the balance, for the page and for the element.
-import { sync } from './say.js';
+import { sync } from './clock.js';
 
 const HERE = new URL(import.meta.url).origin;
 const OFTEN_MS = 10_000;

@@ -1,8 +1,11 @@
 // The page's script adds to what the server rendered: local times and numbers, live updates, buying
 // and its outcome, sorting. Without it every number is there and can be read.
-import { change, money, now, number, say, sync, time, until } from './say.js';
+import { now, sync } from './clock.js';
+import { format } from './format.js';
+import { t } from './texts.js';
 import { Watch } from './watch.js';
-import t from './en.js';
+
+const { change, money, number, say, time, until } = format(t);
 
 const news = document.getElementById('news');
 const { back, ends, now: here, seq: shown } = document.body.dataset;

@@ -1,0 +1,93 @@
+//! Prepares what the function serves: the list of its templates and languages, and its files, each
+//! joined from its modules and compressed.
+
+mod join;
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Map, Value};
+
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+fn main() {
+    for folder in ["build", "script", "templates", "texts"] {
+        println!("cargo:rerun-if-changed={folder}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
+    fs::write(out.join("templates.rs"), listed("templates")).expect("OUT_DIR is ours");
+    fs::write(out.join("languages.rs"), listed("texts")).expect("OUT_DIR is ours");
+    fs::write(out.join("files.rs"), files(&out)).expect("OUT_DIR is ours");
+}
+
+/// The paths of the files below `folder`, in order.
+fn paths(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is in this package");
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    found.sort();
+    let below = |path: PathBuf| if path.is_dir() { paths(&path) } else { vec![path] };
+    found.into_iter().flat_map(below).collect()
+}
+
+/// A list for Rust of the names and texts of the files in `folder`.
+fn listed(folder: &str) -> String {
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let mut list = "&[\n".to_owned();
+    for path in paths(&root.join(folder)) {
+        let name = path.strip_prefix(root.join(folder)).expect("it is below");
+        let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
+    }
+    list + "]\n"
+}
+
+/// A list for Rust of the files that browsers load.
+fn files(out: &Path) -> String {
+    let tables: Vec<Value> = paths(Path::new("texts")).iter().map(|path| table(path)).collect();
+    let mut list = "&[\n".to_owned();
+    let mut add = |name: &str, kind: &str, text: &str| {
+        let (plain, packed) = (out.join(name), out.join(format!("{name}.gz")));
+        fs::write(&plain, text).expect("OUT_DIR is ours");
+        fs::write(&packed, compressed(text)).expect("OUT_DIR is ours");
+        let (text, gzip) =
+            (format!("include_str!({plain:?})"), format!("include_bytes!({packed:?})"));
+        let _ = writeln!(
+            list,
+            "    File {{ name: {name:?}, kind: {kind:?}, text: {text}, gzip: {gzip} }},"
+        );
+    };
+    add("icon.svg", "image/svg+xml", &join::read("icon.svg"));
+    for texts in &tables {
+        let name = format!("page.{}.js", texts["lang"].as_str().expect("a tag"));
+        let table = Value::Object(part(texts, &["element", "script"]));
+        add(&name, SCRIPT, &join::joined("page.js", &format!("const t = {table};\n")));
+    }
+    let elements = tables.iter().map(|texts| {
+        let lang = texts["lang"].as_str().expect("a tag").to_owned();
+        (lang, Value::Object(part(texts, &["element"])))
+    });
+    let elements = Value::Object(elements.collect());
+    add("scrip.js", SCRIPT, &join::joined("scrip.js", &format!("const tables = {elements};\n")));
+    list + "]\n"
+}
+
+fn table(path: &Path) -> Value {
+    let text = fs::read_to_string(path).expect("it is listed");
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The texts of some parts of a language, with its tag and direction.
+fn part(texts: &Value, parts: &[&str]) -> Map<String, Value> {
+    let own = ["lang", "dir"].map(|key| (key.to_owned(), texts[key].clone()));
+    let texts = parts.iter().flat_map(|part| texts[part].as_object().expect("a part").clone());
+    own.into_iter().chain(texts).collect()
+}
+
+fn compressed(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(text.as_bytes()).expect("memory");
+    encoder.finish().expect("memory")
+}
