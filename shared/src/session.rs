@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::instant::Span;
-use crate::domain::{AccountId, Currency, Instant, OperationId};
+use crate::domain::{AccountId, Currency, Instant, Locale, OperationId};
 use crate::secrets::SecretError;
 use crate::token::{Audience, Keys, KeysError, SealError};
 
@@ -26,6 +26,8 @@ pub struct Session {
     pub return_url: String,
     /// The currency in which packs are offered to them, if they are sold in it.
     pub currency: Option<Currency>,
+    /// The language that they read. None: one of their browser's.
+    pub locale: Option<Locale>,
     pub issued_at: Instant,
     pub expires_at: Instant,
 }
@@ -64,6 +66,8 @@ struct Claims {
     return_url: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     currency: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    locale: Option<String>,
     issued_ms: i64,
     expires_ms: i64,
 }
@@ -96,6 +100,7 @@ impl Keys {
             scopes: session.scopes.clone(),
             return_url: session.return_url.clone(),
             currency: session.currency.map(|currency| currency.to_string()),
+            locale: session.locale.as_ref().map(ToString::to_string),
             issued_ms: session.issued_at.ms(),
             expires_ms: session.expires_at.ms(),
         };
@@ -117,6 +122,7 @@ impl Keys {
         // The seal is valid, so we wrote these claims ourselves.
         let claims: Claims = serde_json::from_slice(&json).map_err(|_| SealError::Malformed)?;
         let currency = claims.currency.map(|currency| currency.parse()).transpose();
+        let locale = claims.locale.map(|locale| locale.parse()).transpose();
         let session = Session {
             id,
             account: claims.account.parse().map_err(|_| SealError::Malformed)?,
@@ -124,6 +130,7 @@ impl Keys {
             scopes: claims.scopes,
             return_url: claims.return_url,
             currency: currency.map_err(|_| SealError::Malformed)?,
+            locale: locale.map_err(|_| SealError::Malformed)?,
             issued_at: Instant::from_ms(claims.issued_ms),
             expires_at: Instant::from_ms(claims.expires_ms),
         };

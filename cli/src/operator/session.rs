@@ -14,7 +14,7 @@ type Error = Box<dyn std::error::Error + Send + Sync>;
 /// # Errors
 /// If there is no such account, or the address to return to is not allowed.
 pub(super) async fn run(api: &Api, asked: Session) -> Result<(), Error> {
-    let Session { account, subject, buy, return_url, currency, expires_in, print } = asked;
+    let Session { account, subject, buy, return_url, currency, locale, expires_in, print } = asked;
     let return_url = return_url.unwrap_or_else(|| api.home().to_owned());
     let mut body = json!({ "subject": subject, "return_url": return_url });
     if buy {
@@ -22,6 +22,9 @@ pub(super) async fn run(api: &Api, asked: Session) -> Result<(), Error> {
     }
     if let Some(currency) = currency {
         body["currency"] = json!(currency);
+    }
+    if let Some(locale) = locale {
+        body["locale"] = json!(locale.as_str());
     }
     if let Some(seconds) = expires_in {
         body["expires_in_s"] = Value::from(seconds);

@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use shared::domain::payment::State;
 use shared::domain::period::Day;
-use shared::domain::{AccountId, Credits, Currency, Gate};
+use shared::domain::{AccountId, Credits, Currency, Gate, Locale};
 
 use super::how::{Amount, Because, How, OfAccount, OfPayment, Print};
 use crate::moment::{self, Moment};
@@ -304,6 +304,9 @@ pub struct Session {
     /// Offer packs in this currency, where they are sold in it: usd, eur. Default: the browser's.
     #[arg(long)]
     pub currency: Option<Currency>,
+    /// Show the page in this language: de, de-AT. Default: the browser's.
+    #[arg(long, value_name = "LANGUAGE")]
+    pub locale: Option<Locale>,
     /// How long the session lives, in seconds. Default: an hour.
     #[arg(long, value_name = "SECONDS")]
     pub expires_in: Option<u32>,

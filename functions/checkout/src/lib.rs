@@ -37,7 +37,7 @@ async fn route(
         ("GET", ["v1", "me", "packs"]) => {
             let session = call.customer(context, Scope::View).await?;
             let catalog = context.catalog().await;
-            Ok(packs(&catalog, session.currency, context.clock.now()))
+            Ok(packs(&catalog, session.currency, &call.reader(&session), context.clock.now()))
         }
         ("POST", ["v1", "me", "checkouts"]) => begin(context, stripe, call).await,
         ("GET", ["v1", "me", "checkouts"]) => list(context, call).await,
@@ -126,7 +126,8 @@ async fn subscriptions(
     let catalog = context.catalog().await;
     let found = query::balance(context, &catalog, &session.account).await?;
     let billing = context.store.billing(&session.account, stripe.is_live()).await?;
-    Ok(subscription::subscriptions(&found.advanced.account, &billing, &catalog, found.now))
+    let shown = (&call.reader(&session), found.now);
+    Ok(subscription::subscriptions(&found.advanced.account, &billing, &catalog, shown))
 }
 
 /// The top-up plans that are offered, and those that the account has.
@@ -138,7 +139,7 @@ async fn list_topups(
     let session = call.customer(context, Scope::View).await?;
     let billing = context.store.billing(&session.account, stripe.is_live()).await;
     let billing = billing.map_err(Failure::from)?;
-    Ok(topups(&*context.catalog().await, &billing))
+    Ok(topups(&*context.catalog().await, &billing, &call.reader(&session)))
 }
 
 /// Asks Stripe for the address where the customer begins a top-up plan.

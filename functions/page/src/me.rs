@@ -37,6 +37,6 @@ async fn mine(context: &Context, call: &Call<'_>) -> Result<AccountId, Problem> 
 
 /// The prices of actions, from the same catalog that prices debits.
 async fn catalog(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
-    mine(context, call).await?;
-    Ok(http::price::catalog(&*context.catalog().await))
+    let session = call.customer(context, Scope::View).await?;
+    Ok(http::price::catalog(&*context.catalog().await, &call.reader(&session)))
 }

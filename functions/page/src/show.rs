@@ -30,6 +30,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
 
 async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<Html, Problem> {
     let (account, catalog) = (&session.account, context.catalog().await);
+    let reader = call.reader(&session);
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
         Ok((filter, from, _)) => (filter, from),
@@ -57,7 +58,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     // The page shows the same JSON that the routes answer with.
     let data = view::Data {
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
-        rate_card: value(&http::price::catalog_json(&catalog)),
+        rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
         limits: limits::shown(&limits),
         usage: value(&usage),
@@ -67,9 +68,9 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
             &advanced.account,
             &billing,
             &catalog,
-            now,
+            (&reader, now),
         )),
-        topups: value(&http::topup::topups_json(&catalog, &billing)),
+        topups: value(&http::topup::topups_json(&catalog, &billing, &reader)),
         auto: auto_top_up::shown(context.store.auto_top_up(account).await?.as_ref(), now),
         days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({

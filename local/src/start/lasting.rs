@@ -89,6 +89,7 @@ pub(super) async fn make(context: &Context, account: AccountId) -> Result<Made, 
         scopes: Scope::ALL.to_vec(),
         return_url: format!("{base}{RETURN_PATH}"),
         currency: None,
+        locale: None,
         life: LONGEST,
     };
     session::make(context, account, request).await

@@ -4,7 +4,7 @@ use super::Run;
 use crate::context::Context;
 use crate::decide::{Expect, Field, Redemption, Row, RowKey, RowWrite, Write};
 use crate::domain::instant::Span;
-use crate::domain::{AccountId, Catalog, Currency, OperationId, Refusal};
+use crate::domain::{AccountId, Catalog, Currency, Locale, OperationId, Refusal};
 use crate::failure::Failure;
 use crate::metrics::Metric;
 use crate::query;
@@ -23,6 +23,8 @@ pub struct SessionRequest {
     pub return_url: String,
     /// The currency in which packs are offered, if they are sold in it.
     pub currency: Option<Currency>,
+    /// The language that the customer reads. None: one of their browser's.
+    pub locale: Option<Locale>,
     pub life: Span,
 }
 
@@ -54,6 +56,7 @@ pub async fn make(
         scopes: request.scopes,
         return_url: request.return_url,
         currency: request.currency,
+        locale: request.locale,
         issued_at: now,
         expires_at: now + request.life,
     };

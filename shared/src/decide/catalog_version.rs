@@ -18,10 +18,11 @@ pub const NOTICE: Span = Span::from_s(3_600);
 /// the version counts up by one, an action always keeps its number, and neither an action nor a
 /// plan is removed. An action that is no longer sold says `retired = true`. A value by which
 /// accounts are advanced (a plan's `ai`, `weekly`, `monthly` and `trial_monthly`, and
-/// `spending_in_debt`) changes only from a date on, which is at least [`NOTICE`] ahead. A pack's price must be an amount that
-/// Stripe can charge. An action keeps its rate table, or has none as before; a model keeps its
-/// number and stays in its table, `retired` if it is no longer sold. A table has at most
-/// [`MAX_TABLE_BYTES`], and a catalog at most [`MAX_TABLES`].
+/// `spending_in_debt`) changes only from a date on, which is at least [`NOTICE`] ahead. A pack's
+/// price must be an amount that Stripe can charge, and the brand's accent must be legible. An action
+/// keeps its rate table, or has none as before; a model keeps its number and stays in its table,
+/// `retired` if it is no longer sold. A table has at most [`MAX_TABLE_BYTES`], and a catalog at most
+/// [`MAX_TABLES`].
 pub fn publish(
     current: &Catalog,
     files: &CatalogFiles,
@@ -29,6 +30,7 @@ pub fn publish(
 ) -> Result<Write, CatalogError> {
     let next = Catalog::parse(files)?;
     next.chargeable()?;
+    next.legible()?;
     storable(&next, files)?;
     follows(current, &next, now)?;
     let before = Seen::Version(u64::from(current.version));

@@ -4,6 +4,7 @@ mod parse;
 
 use std::collections::BTreeMap;
 
+use super::brand::{Accent, Brand, HttpsUrl};
 use super::dated::Dated;
 use super::limit::Per;
 use super::money::PriceError;
@@ -11,6 +12,7 @@ use super::pack::Pack;
 use super::rates::{Model, ModelNumber, RateTable};
 use super::tax::Tax;
 use super::topup::TopUpPlan;
+use super::words::{Naming, UnitWords, Words};
 use super::{Credits, Status};
 
 /// Names an action in the ledger. 0 is no action: credits spent by amount.
@@ -21,8 +23,11 @@ pub type ActionNumber = u16;
 pub struct Catalog {
     /// 1, 2, 3, ...: every entry names the version it was priced with.
     pub version: u32,
-    /// Where customers who buy through their account executive are sent.
+    /// Where customers who buy through their account executive are sent, unless their plan has a
+    /// contact of its own.
     pub contact_url: String,
+    /// How the customer's page looks.
+    pub brand: Brand,
     /// Whether an account in debt may spend its credits: those it did not pay for, as bought
     /// credits repay the debt.
     pub spending_in_debt: Dated<bool>,
@@ -75,6 +80,16 @@ pub struct Plan {
     pub stripe_prices: Vec<String>,
     /// The most that may be charged for each subject of a kind in each window.
     pub limits: BTreeMap<(String, Per), Credits>,
+    pub naming: Naming,
+    /// Whom its customers talk to. None: [`Catalog::contact_url`].
+    pub contact: Option<Contact>,
+}
+
+/// A link to somebody who answers a customer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contact {
+    pub label: Words,
+    pub url: HttpsUrl,
 }
 
 impl Plan {
@@ -94,6 +109,9 @@ pub struct Action {
     pub pricing: Pricing,
     /// No longer sold. It keeps its number and its name for the entries that have it.
     pub retired: bool,
+    pub naming: Naming,
+    /// Under which heading the price list has it.
+    pub group: Option<Words>,
 }
 
 /// How an action is priced.
@@ -111,6 +129,7 @@ pub struct UnitPrice {
     pub credits: Credits,
     pub per: u64,
     pub unit: String,
+    pub units: UnitWords,
     /// The largest quantity of one operation.
     pub limit: u64,
     /// Whether a fraction of a micro-credit is rounded up. Without it the rate divides exactly.
@@ -152,6 +171,19 @@ impl Catalog {
             })?;
         }
         Ok(())
+    }
+
+    /// Checks that the accent can be read on the page's own colours, when a catalog is published:
+    /// the catalog in force is read whatever colours a later page has.
+    ///
+    /// # Errors
+    /// [`CatalogError`] says on which colour it cannot be read, and the contrast there.
+    pub fn legible(&self) -> Result<(), CatalogError> {
+        let checked = self.brand.accent.map_or(Ok(()), Accent::legible);
+        checked.map_err(|faint| {
+            let key = format!("brand.accent.{}", faint.theme.name());
+            CatalogError { key, problem: faint.to_string() }
+        })
     }
 
     /// The plan called `name`.

@@ -3,6 +3,7 @@
 use super::Credits;
 use super::currency::Currency;
 use super::money::{Money, PriceError};
+use super::words::Naming;
 
 /// Credits for sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,6 +11,7 @@ pub struct Pack {
     pub credits: Credits,
     pub prices: Prices,
     pub expires_after_months: u32,
+    pub naming: Naming,
 }
 
 /// The prices of a pack: at least one, and one at most in each currency.

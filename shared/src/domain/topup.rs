@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::words::Naming;
 use super::{AccountId, Credits, Money, Tax};
 
 /// Credits for sale by subscription, beside the plan.
@@ -14,6 +15,7 @@ pub struct TopUpPlan {
     pub every: Every,
     /// Of each payment's credits, from its invoice on.
     pub expires_after_months: u32,
+    pub naming: Naming,
 }
 
 /// How often a top-up plan is paid. Its words are Stripe's.

@@ -169,6 +169,7 @@ impl Call<'_> {
             Scope::ALL.into_iter().filter(|scope| chosen.contains(scope)).collect()
         });
         let currency = fields.currency("currency");
+        let locale = fields.read("locale");
         let (least, most) = (SHORTEST.ms() / 1000, LONGEST.ms() / 1000);
         let life = fields.integer("expires_in_s", least..=most).map_or(LONGEST, Span::from_s);
         let request = subject.zip(return_url).map(|(subject, return_url)| SessionRequest {
@@ -176,6 +177,7 @@ impl Call<'_> {
             scopes,
             return_url,
             currency,
+            locale,
             life,
         });
         fields.finish(account.zip(request)).map_err(Problem::from)

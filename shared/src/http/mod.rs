@@ -16,6 +16,7 @@ mod limit;
 pub mod limits;
 mod line;
 mod listing;
+mod naming;
 mod object;
 pub mod page;
 pub mod path;

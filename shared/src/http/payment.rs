@@ -3,13 +3,14 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::naming::Named;
 use super::reply::{ok, to_json};
 use crate::command::payment::OrderUpdate;
 use crate::config::origin_of;
 use crate::domain::payment::{Facts, Payment, State};
 use crate::domain::period::end_of_day_after;
 use crate::domain::{
-    AccountId, Catalog, Credits, Currency, Instant, Money, OperationId, Pack, TaxBehavior,
+    AccountId, Catalog, Credits, Currency, Instant, Locales, Money, OperationId, Pack, TaxBehavior,
 };
 use crate::query::checkouts::Checkout;
 use crate::stripe::object::is_stripes;
@@ -34,6 +35,8 @@ struct OfferedPrice {
 #[derive(Serialize)]
 struct Offer<'a> {
     pack: &'a str,
+    #[serde(flatten)]
+    named: Named<'a>,
     credits: Credits,
     /// Formatted for a person.
     price: String,
@@ -49,15 +52,28 @@ struct Offer<'a> {
 }
 
 /// The packs for sale, the smallest first: each at its price in `currency`, if it has one, or else
-/// at its first price.
-pub fn packs(catalog: &Catalog, currency: Option<Currency>, now: Instant) -> Response<Body> {
-    let offers = catalog.packs.iter().map(|(name, pack)| offer(name, pack, currency, now));
+/// at its first price. Their names are for this reader.
+pub fn packs(
+    catalog: &Catalog,
+    currency: Option<Currency>,
+    reader: &Locales,
+    now: Instant,
+) -> Response<Body> {
+    let offers = catalog.packs.iter().map(|(name, pack)| {
+        let named = Named::new(&pack.naming, reader);
+        offer((name, named), pack, currency, now)
+    });
     let mut packs: Vec<Offer<'_>> = offers.collect();
     packs.sort_by_key(|offer| (offer.credits, offer.pack));
     ok(&Offers { packs, tax: catalog.tax.behavior, contact_url: &catalog.contact_url })
 }
 
-fn offer<'a>(name: &'a str, pack: &Pack, currency: Option<Currency>, now: Instant) -> Offer<'a> {
+fn offer<'a>(
+    (name, named): (&'a str, Named<'a>),
+    pack: &Pack,
+    currency: Option<Currency>,
+    now: Instant,
+) -> Offer<'a> {
     let price = pack.prices.preferring(currency);
     let prices = pack.prices.all().map(|price| OfferedPrice {
         currency: price.currency,
@@ -66,6 +82,7 @@ fn offer<'a>(name: &'a str, pack: &Pack, currency: Option<Currency>, now: Instan
     });
     Offer {
         pack: name,
+        named,
         credits: pack.credits,
         price: price.decimal(),
         price_minor: price.minor,

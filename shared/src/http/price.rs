@@ -6,10 +6,11 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::line::Bought;
+use super::naming::{Named, NamedUnits};
 use super::reply::{json, ok, to_json};
 use crate::domain::catalog::Pricing;
 use crate::domain::rates::{RateTable, Rates};
-use crate::domain::{AccountId, Catalog, Credits, Refusal};
+use crate::domain::{AccountId, Catalog, Credits, Locales, Refusal};
 use crate::query::Quote;
 
 #[derive(Serialize)]
@@ -55,9 +56,15 @@ enum Rate<'a> {
 #[derive(Serialize)]
 struct UnitRate<'a> {
     action: &'a str,
+    #[serde(flatten)]
+    named: Named<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
     credits: Credits,
     per: u64,
     unit: &'a str,
+    /// Its names by number.
+    units: NamedUnits<'a>,
     /// The largest quantity of one operation.
     limit: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -67,6 +74,10 @@ struct UnitRate<'a> {
 #[derive(Serialize)]
 struct ModelRates<'a> {
     action: &'a str,
+    #[serde(flatten)]
+    named: Named<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<&'a str>,
     /// The name of the rate table.
     rates: &'a str,
     /// The meters whose sum decides the tier of a call.
@@ -94,33 +105,36 @@ struct Tier {
     rates: BTreeMap<&'static str, Credits>,
 }
 
-/// The prices of actions, by which debits are priced.
-pub fn catalog(catalog: &Catalog) -> Response<Body> {
-    json(catalog_json(catalog))
+/// The prices of actions, by which debits are priced, with names for this reader.
+pub fn catalog(catalog: &Catalog, reader: &Locales) -> Response<Body> {
+    json(catalog_json(catalog, reader))
 }
 
 /// The rate card, as JSON.
-pub fn catalog_json(catalog: &Catalog) -> String {
+pub fn catalog_json(catalog: &Catalog, reader: &Locales) -> String {
     let sold = catalog.actions.iter().filter(|(_, action)| !action.retired);
-    let actions = sold.filter_map(|(name, action)| match &action.pricing {
-        Pricing::Unit(unit) => Some(Rate::Unit(UnitRate {
-            action: name,
-            credits: unit.credits,
-            per: unit.per,
-            unit: &unit.unit,
-            limit: unit.limit,
-            rounding: unit.round_up.then_some("up"),
-        })),
-        Pricing::Rates(rates) => {
-            let table = catalog.rates_of(action)?;
-            let context = table.context.iter().map(|meter| meter.name()).collect();
-            Some(Rate::Models(ModelRates {
+    let actions = sold.filter_map(|(name, action)| {
+        let named = Named::new(&action.naming, reader);
+        let group = action.group.as_ref().map(|group| group.get(reader));
+        Some(match &action.pricing {
+            Pricing::Unit(unit) => Rate::Unit(UnitRate {
                 action: name,
-                rates,
-                context,
-                models: sold_models(table),
-            }))
-        }
+                named,
+                group,
+                credits: unit.credits,
+                per: unit.per,
+                unit: &unit.unit,
+                units: NamedUnits::new(&unit.units, reader),
+                limit: unit.limit,
+                rounding: unit.round_up.then_some("up"),
+            }),
+            Pricing::Rates(rates) => {
+                let table = catalog.rates_of(action)?;
+                let context = table.context.iter().map(|meter| meter.name()).collect();
+                let models = sold_models(table);
+                Rate::Models(ModelRates { action: name, named, group, rates, context, models })
+            }
+        })
     });
     let actions = actions.collect();
     to_json(&RateCard { catalog: catalog.version, contact_url: &catalog.contact_url, actions })

@@ -4,13 +4,14 @@ use lambda_http::{Body, Response};
 use serde::Serialize;
 
 use super::fields::NAME_BYTES;
+use super::naming::{Named, NamedContact};
 use super::reply::{ok, to_json};
 use super::terms::{Next, is_one};
 use super::{Call, Problem};
 use crate::decide::subscribe::{SubscribeRequest, running};
 use crate::domain::plan_terms::MAX_SEATS;
 use crate::domain::subscription::{Billing, SubscriptionItem};
-use crate::domain::{Account, AccountId, Catalog, Credits, Instant, Key, PlanTerms};
+use crate::domain::{Account, AccountId, Catalog, Credits, Instant, Key, Locales, PlanTerms};
 
 /// The longest id of a price: of Stripe's, and of a catalog's.
 const PRICE_BYTES: usize = 64;
@@ -19,6 +20,8 @@ const PRICE_BYTES: usize = 64;
 struct Subscriptions<'a> {
     account: &'a AccountId,
     plan: &'a str,
+    /// The plan's name.
+    plan_name: &'a str,
     status: &'static str,
     #[serde(skip_serializing_if = "is_one")]
     seats: u32,
@@ -28,6 +31,9 @@ struct Subscriptions<'a> {
     subscription: Option<Running>,
     /// Whether somebody pays for the account whom Stripe's portal knows.
     portal: bool,
+    /// Whom customers of the plan talk to. None: the catalog's contact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    contact: Option<NamedContact<'a>>,
     plans: Vec<Offered<'a>>,
 }
 
@@ -45,6 +51,8 @@ struct Running {
 #[derive(Serialize)]
 struct Offered<'a> {
     plan: &'a str,
+    #[serde(flatten)]
+    named: Named<'a>,
     weekly: Credits,
     monthly: Credits,
     trial_monthly: Credits,
@@ -52,14 +60,15 @@ struct Offered<'a> {
     prices: &'a [String],
 }
 
-/// An account's subscription, and the plans that are offered. `account` as of `now`.
+/// An account's subscription, and the plans that are offered, with names for this reader. `account`
+/// as of `now`.
 pub fn subscriptions(
     account: &Account,
     billing: &Billing,
     catalog: &Catalog,
-    now: Instant,
+    (reader, now): (&Locales, Instant),
 ) -> Response<Body> {
-    super::reply::json(subscriptions_json(account, billing, catalog, now))
+    super::reply::json(subscriptions_json(account, billing, catalog, (reader, now)))
 }
 
 /// The same as JSON.
@@ -67,9 +76,10 @@ pub fn subscriptions_json(
     account: &Account,
     billing: &Billing,
     catalog: &Catalog,
-    now: Instant,
+    (reader, now): (&Locales, Instant),
 ) -> String {
     let PlanTerms { plan, status, seats, .. } = &account.plan_state.terms;
+    let known = catalog.plan(plan);
     let subscription = running(billing, catalog).map(|known| {
         let of_plan = |item: &&SubscriptionItem| catalog.plan_of_price(&item.of.price).is_some();
         let item = known.items.iter().find(of_plan).or(known.items.first());
@@ -83,6 +93,7 @@ pub fn subscriptions_json(
     let offered = catalog.plans.iter().filter(|(_, plan)| !plan.stripe_prices.is_empty());
     let plans = offered.map(|(name, plan)| Offered {
         plan: name,
+        named: Named::new(&plan.naming, reader),
         weekly: plan.weekly.at(now),
         monthly: plan.monthly.at(now),
         trial_monthly: plan.trial_monthly.at(now),
@@ -92,11 +103,16 @@ pub fn subscriptions_json(
     to_json(&Subscriptions {
         account: &account.id,
         plan,
+        // A plan is never removed from the catalog.
+        plan_name: known.map_or(plan.as_str(), |known| known.naming.name.get(reader)),
         status: status.name(),
         seats: *seats,
         next: account.plan_state.next.as_ref().map(Next::from),
         subscription,
         portal: billing.customer.is_some(),
+        contact: known
+            .and_then(|known| known.contact.as_ref())
+            .map(|contact| NamedContact::new(contact, reader)),
         plans: plans.collect(),
     })
 }

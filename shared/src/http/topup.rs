@@ -3,11 +3,12 @@
 use lambda_http::{Body, Response};
 use serde::Serialize;
 
+use super::naming::Named;
 use super::payment::per_credit_micro;
 use super::reply::{created, json, to_json};
 use crate::domain::subscription::{Billing, Subscription};
 use crate::domain::topup::Every;
-use crate::domain::{Catalog, Credits, Currency, Instant};
+use crate::domain::{Catalog, Credits, Currency, Instant, Locales};
 
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -18,6 +19,8 @@ struct Listed<'a> {
 #[derive(Serialize)]
 struct Offer<'a> {
     topup: &'a str,
+    #[serde(flatten)]
+    named: Named<'a>,
     credits: Credits,
     every: Every,
     /// Formatted for a person.
@@ -32,6 +35,9 @@ struct Offer<'a> {
 #[derive(Serialize)]
 struct Running<'a> {
     topup: &'a str,
+    /// None: the catalog offers it no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'a str>,
     /// Stripe's word: `past_due` and `unpaid` bring no credits until the card is changed.
     status: &'static str,
     /// When it is paid next. None: it ends.
@@ -40,15 +46,17 @@ struct Running<'a> {
     ends_at: Option<Instant>,
 }
 
-/// The top-up plans that are offered, the smallest first, and those that an account has.
-pub fn topups(catalog: &Catalog, billing: &Billing) -> Response<Body> {
-    json(topups_json(catalog, billing))
+/// The top-up plans that are offered, the smallest first, and those that an account has, with names
+/// for this reader.
+pub fn topups(catalog: &Catalog, billing: &Billing, reader: &Locales) -> Response<Body> {
+    json(topups_json(catalog, billing, reader))
 }
 
 /// The same as JSON.
-pub fn topups_json(catalog: &Catalog, billing: &Billing) -> String {
+pub fn topups_json(catalog: &Catalog, billing: &Billing, reader: &Locales) -> String {
     let offers = catalog.topups.iter().map(|(name, terms)| Offer {
         topup: name,
+        named: Named::new(&terms.naming, reader),
         credits: terms.credits,
         every: terms.every,
         price: terms.price.decimal(),
@@ -59,14 +67,18 @@ pub fn topups_json(catalog: &Catalog, billing: &Billing) -> String {
     });
     let mut topups: Vec<Offer<'_>> = offers.collect();
     topups.sort_by_key(|offer| (offer.credits, offer.topup));
-    to_json(&Listed { topups, running: billing.topups().map(running).collect() })
+    let running = billing.topups().map(|(topup, known)| {
+        let name = catalog.topups.get(topup).map(|terms| terms.naming.name.get(reader));
+        running(topup, name, known)
+    });
+    to_json(&Listed { topups, running: running.collect() })
 }
 
-fn running<'a>((topup, known): (&'a str, &Subscription)) -> Running<'a> {
+fn running<'a>(topup: &'a str, name: Option<&'a str>, known: &Subscription) -> Running<'a> {
     let ends_at = known.ends_at;
     let cycle_end = known.items.first().map(|item| item.cycle.end);
     let renews_at = cycle_end.filter(|at| ends_at.is_none_or(|ends| *at < ends));
-    Running { topup, status: known.status.name(), renews_at, ends_at }
+    Running { topup, name, status: known.status.name(), renews_at, ends_at }
 }
 
 #[derive(Serialize)]

@@ -22,6 +22,7 @@ mod listing;
 mod low_credits;
 mod metered;
 mod metered_holds;
+mod names;
 mod operators;
 mod plan_changes;
 mod plans;

@@ -7,7 +7,7 @@ use cli::publish;
 use serde_json::{Value, json};
 use shared::decide::catalog_version;
 use shared::domain::instant::Span;
-use shared::domain::{Catalog, CatalogFiles, Instant};
+use shared::domain::{Catalog, CatalogFiles, Instant, Locales};
 use shared::http::price;
 
 use crate::support::catalogs::Written;
@@ -269,7 +269,8 @@ async fn the_rate_card_lists_the_models_that_are_sold_with_their_rates_and_no_co
     let retired = format!("{new}{mini}retired = true\n");
     let files = second(&[], &[(mini, &*retired)]);
     let catalog = Catalog::parse(&files).expect("a right one");
-    let card: Value = serde_json::from_str(&price::catalog_json(&catalog)).expect("JSON");
+    let card: Value =
+        serde_json::from_str(&price::catalog_json(&catalog, &Locales::default())).expect("JSON");
     let actions = card["actions"].as_array().expect("a list");
     let chat = actions.iter().find(|rate| rate["action"] == "chat").expect("it is sold");
     assert_eq!((&chat["rates"], &chat["context"][1]), (&json!("llm"), &json!("cached_input")));

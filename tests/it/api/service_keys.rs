@@ -79,6 +79,7 @@ fn a_token_opens_until_its_end_with_the_key_that_sealed_it_and_for_its_audience(
         scopes: vec![Scope::View, Scope::Buy],
         return_url: "https://app.example.com/".to_owned(),
         currency: None,
+        locale: None,
         issued_at: now,
         expires_at: now + Span::from_s(60),
     };

@@ -1,5 +1,7 @@
 //! Reads the catalog's file, and checks it.
 
+mod brand;
+mod naming;
 mod plan;
 mod sale;
 mod topup;
@@ -9,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use brand::BrandFile;
+use naming::{UnitsFile, WordsFile, naming};
 use plan::PlanFile;
 use sale::{PackFile, TaxFile};
 use topup::TopUpFile;
@@ -17,6 +21,7 @@ use values::{NO_NAME, Switch, amount, is_name, wrong, yes};
 use super::{Action, ActionNumber, Catalog, CatalogError, CatalogFiles, Plan, Pricing, UnitPrice};
 use crate::domain::Credits;
 use crate::domain::rates::{RateTable, RatesError};
+use crate::domain::words::{UnitWords, Words};
 
 impl Catalog {
     /// Reads and validates a catalog in TOML, and the rate tables that its actions name.
@@ -58,6 +63,8 @@ impl Catalog {
 struct CatalogFile {
     version: u32,
     contact_url: String,
+    #[serde(default)]
+    brand: BrandFile,
     #[serde(default = "yes")]
     spending_in_debt: Switch,
     #[serde(default)]
@@ -81,10 +88,14 @@ struct ActionFile {
     credits: Option<String>,
     per: Option<u64>,
     unit: Option<String>,
+    units: Option<UnitsFile>,
     limit: Option<u64>,
     rounding: Option<String>,
     #[serde(default)]
     retired: bool,
+    name: Option<WordsFile>,
+    about: Option<WordsFile>,
+    group: Option<WordsFile>,
 }
 
 impl CatalogFile {
@@ -140,6 +151,7 @@ impl CatalogFile {
         Ok(Catalog {
             version,
             contact_url,
+            brand: self.brand.check()?,
             spending_in_debt,
             invoices: self.invoices,
             tax: self.tax.check()?,
@@ -168,9 +180,11 @@ fn each_price_once(plans: &BTreeMap<String, Plan>) -> Result<(), CatalogError> {
 }
 
 impl ActionFile {
-    fn check(self, name: String) -> Result<(String, Action), CatalogError> {
+    fn check(mut self, name: String) -> Result<(String, Action), CatalogError> {
         let key = |field: &str| format!("actions.{name}.{field}");
         let (number, retired) = (self.number, self.retired);
+        let naming = naming(("actions", &name), self.name.take(), self.about.take())?;
+        let group = self.group.take().map(|group| group.name(key("group"))).transpose()?;
         let pricing = match self.rates {
             None => Pricing::Unit(self.unit_price(&key)?),
             Some(table) => {
@@ -178,6 +192,7 @@ impl ActionFile {
                     ("credits", self.credits.is_some()),
                     ("per", self.per.is_some()),
                     ("unit", self.unit.is_some()),
+                    ("units", self.units.is_some()),
                     ("limit", self.limit.is_some()),
                     ("rounding", self.rounding.is_some()),
                 ];
@@ -190,7 +205,7 @@ impl ActionFile {
                 Pricing::Rates(table)
             }
         };
-        Ok((name, Action { number, pricing, retired }))
+        Ok((name, Action { number, pricing, retired, naming, group }))
     }
 
     fn unit_price(self, key: &impl Fn(&str) -> String) -> Result<UnitPrice, CatalogError> {
@@ -224,6 +239,9 @@ impl ActionFile {
         if unit.is_empty() || unit.len() > 64 {
             return Err(wrong(key("unit"), "must be 1 to 64 bytes"));
         }
-        Ok(UnitPrice { credits, per, unit, limit, round_up })
+        let same = || UnitWords { one: Words::plain(&*unit), other: Words::plain(&*unit) };
+        let units = self.units.map(|units| units.check(&key("units"))).transpose()?;
+        let units = units.unwrap_or_else(same);
+        Ok(UnitPrice { credits, per, unit, units, limit, round_up })
     }
 }

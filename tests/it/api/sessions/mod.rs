@@ -165,6 +165,7 @@ fn a_token_is_valid_for_its_audience_and_an_hour_at_most() {
         scopes: vec![Scope::View, Scope::Buy],
         return_url: "https://app.example.com/".to_owned(),
         currency: None,
+        locale: None,
         issued_at: now,
         expires_at: now + Span::from_s(60),
     };

@@ -69,6 +69,7 @@ impl Role {
                 scopes: scopes.to_vec(),
                 return_url: format!("{PRODUCT}/{account}"),
                 currency: None,
+                locale: None,
                 issued_at: now - Span::from_s(600),
                 expires_at,
             };

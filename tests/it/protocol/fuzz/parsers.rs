@@ -139,6 +139,7 @@ fn mutated_tokens_are_read_safely() {
         scopes: vec![Scope::View],
         return_url: "https://app.example.com/".to_owned(),
         currency: None,
+        locale: None,
         issued_at: now,
         expires_at: Instant::from_ms(now.ms() + 60_000),
     };

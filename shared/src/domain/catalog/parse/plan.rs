@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::naming::{ContactFile, WordsFile, naming};
 use super::values::{Size, Switch, amount, wrong};
 use crate::domain::Credits;
 use crate::domain::catalog::{CatalogError, Plan};
@@ -24,6 +25,9 @@ pub(super) struct PlanFile {
     stripe_prices: Vec<String>,
     #[serde(default)]
     limits: Vec<LimitFile>,
+    name: Option<WordsFile>,
+    about: Option<WordsFile>,
+    contact: Option<ContactFile>,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +85,19 @@ impl PlanFile {
                 return Err(wrong(key(&format!("stripe_prices[{place}]")), problem));
             }
         }
-        let plan = Plan { ai, weekly, monthly, trial_monthly, per_seat, stripe_prices, limits };
+        let naming = naming(("plans", &name), self.name, self.about)?;
+        let contact = self.contact.map(|contact| contact.check(&key("contact"))).transpose()?;
+        let plan = Plan {
+            ai,
+            weekly,
+            monthly,
+            trial_monthly,
+            per_seat,
+            stripe_prices,
+            limits,
+            naming,
+            contact,
+        };
         let Plan { ai, weekly, monthly, trial_monthly, .. } = &plan;
         let sizes = [weekly, monthly, trial_monthly];
         let changes = ai.changes().chain(sizes.into_iter().flat_map(Dated::changes));

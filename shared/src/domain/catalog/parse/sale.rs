@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::naming::{WordsFile, naming};
 use super::values::{MAX_MINOR, amount, wrong};
 use crate::domain::catalog::CatalogError;
 use crate::domain::currency::Currency;
@@ -21,6 +22,8 @@ pub(super) struct PackFile {
     /// By currency. The places in the file tell in which order they are written.
     prices: Option<BTreeMap<Spanned<String>, u64>>,
     expires_after_months: u32,
+    name: Option<WordsFile>,
+    about: Option<WordsFile>,
 }
 
 #[derive(Default, Deserialize)]
@@ -67,7 +70,8 @@ impl PackFile {
             return Err(wrong(key("expires_after_months"), "must be from 1 to 120"));
         }
         let expires_after_months = self.expires_after_months;
-        Ok((name, Pack { credits, prices, expires_after_months }))
+        let naming = naming(("packs", &name), self.name, self.about)?;
+        Ok((name, Pack { credits, prices, expires_after_months, naming }))
     }
 }
 

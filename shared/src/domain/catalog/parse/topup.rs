@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use super::naming::{WordsFile, naming};
 use super::values::{MAX_MINOR, amount, wrong};
 use crate::domain::catalog::CatalogError;
 use crate::domain::currency::Currency;
@@ -16,6 +17,8 @@ pub(super) struct TopUpFile {
     currency: String,
     every: String,
     expires_after_months: u32,
+    name: Option<WordsFile>,
+    about: Option<WordsFile>,
 }
 
 impl TopUpFile {
@@ -35,6 +38,7 @@ impl TopUpFile {
         }
         let price = Money { currency, minor: self.price_minor };
         let expires_after_months = self.expires_after_months;
-        Ok((name, TopUpPlan { credits, price, every, expires_after_months }))
+        let naming = naming(("topups", &name), self.name, self.about)?;
+        Ok((name, TopUpPlan { credits, price, every, expires_after_months, naming }))
     }
 }
