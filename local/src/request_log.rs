@@ -81,7 +81,8 @@ fn account(part: &str) -> String {
 fn is_noise(method: &str, path: &str) -> bool {
     let reads = matches!(method, "GET" | "HEAD");
     // The page polls a payment that is not final every few seconds.
-    let by_themselves = ["/_local/", "/assets/", "/scrip.js", "/favicon", "/v1/me/checkouts/"];
+    let by_themselves =
+        ["/_local/", "/assets/", "/brand/", "/scrip.js", "/favicon", "/v1/me/checkouts/"];
     method == "OPTIONS"
         || path.starts_with(stripe::PREFIX)
         || dynamodb::is_at(path)

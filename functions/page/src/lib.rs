@@ -2,6 +2,7 @@
 //! the session reads. Anyone can reach it.
 
 mod auto_top_up;
+mod brand;
 mod compress;
 mod files;
 mod language;
@@ -19,24 +20,27 @@ use lambda_http::{Body, Request, Response};
 use serde_json::json;
 use shared::command::session;
 use shared::context::Context;
-use shared::domain::OperationId;
+use shared::domain::{AccountId, Locale, OperationId};
+use shared::failure::Failure;
 use shared::http::customer::{entered, is_open};
 use shared::http::{self, Call, Problem, page};
+use shared::query;
 use shared::session::Session;
 use shared::token::Audience;
 
 use language::Language;
 
-/// Answers `/`, `/enter`, `/leave`, the addresses of files, and `/v1/me/...`.
+/// Answers `/`, `/enter`, `/leave`, the logo, the addresses of files, and `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     let answer = http::answer(context, &call, route(context, &call)).await;
     compress::rendered(&call, call.shared(answer))
 }
 
-/// The language of the browser.
-fn language(call: &Call<'_>) -> &'static Language {
-    Language::of_customer(None, call.header("accept-language"))
+/// The language of a customer: that of their session, if it names one, or else of their browser.
+fn language(call: &Call<'_>, session: Option<&Session>) -> &'static Language {
+    let locale = session.and_then(|session| session.locale.as_ref());
+    Language::of_customer(locale.map(Locale::as_str), call.header("accept-language"))
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -50,6 +54,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             ["enter"] => look(context, call).await,
             ["scrip.js"] => Ok(files::elements(call)),
             ["assets", hash, name] => files::file(call, hash, name),
+            ["brand", file] => brand::logo(call, &context.catalog().await.brand, file),
             _ => Err(call.no_route()),
         },
         ("POST", path) => match path[..] {
@@ -60,10 +65,11 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         _ => Err(call.no_route()),
     };
     // A person reads this answer: a page in place of JSON, with the way back.
-    answered.or_else(|problem| match problem.no_session() {
-        Some(back) => Ok(page::html(401, render::ended(language(call), "over", back))),
-        None => Err(problem),
-    })
+    let Err(problem) = answered else { return answered };
+    let Some(back) = problem.no_session() else { return Err(problem) };
+    let catalog = context.catalog().await;
+    let look = (language(call, None), &catalog.brand);
+    Ok(page::html(401, render::ended(look, "over", back)))
 }
 
 /// Shows whose credits a link opens. A scanner or a preview that fetches the link changes nothing:
@@ -79,7 +85,7 @@ async fn look(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Prob
         return Ok(is_open());
     }
     session::unused(context, &linked).await?;
-    Ok(asks(context, call, &linked, &link, open.as_ref()))
+    asks(context, call, &linked, &link, open.as_ref()).await
 }
 
 /// Redeems a link and opens its session.
@@ -96,7 +102,7 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     // Another session was opened after the page asked.
     if let Some(other) = other.filter(|other| other.id.to_string() != sent("instead_of")) {
         session::unused(context, &linked).await?;
-        return Ok(asks(context, call, &linked, link, Some(&other)));
+        return asks(context, call, &linked, link, Some(&other)).await;
     }
     let by = OperationId::parse(sent("by"));
     let by = by.unwrap_or_else(|| context.entropy.mint(context.clock.now()));
@@ -107,9 +113,12 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 /// Ends the browser's session, everywhere and at once.
 async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     call.own_form()?;
+    let catalog = context.catalog().await;
+    let mut language = language(call, None);
     let back = match call.visitor(context).await {
         Ok(open) => {
-            session::leave(context, &*context.catalog().await, &open).await?;
+            session::leave(context, &catalog, &open).await?;
+            language = self::language(call, Some(&open));
             Some(open.return_url)
         }
         Err(problem) => match problem.no_session() {
@@ -117,7 +126,8 @@ async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             None => return Err(problem),
         },
     };
-    Ok(page::left(render::ended(language(call), "left", back.as_deref())))
+    let look = (language, &catalog.brand);
+    Ok(page::left(render::ended(look, "left", back.as_deref())))
 }
 
 /// The browser's session, if there is one.
@@ -130,27 +140,34 @@ async fn open(context: &Context, call: &Call<'_>) -> Result<Option<Session>, Pro
 }
 
 /// The page that asks whether to open `linked` in place of the browser's session.
-fn asks(
+async fn asks(
     context: &Context,
     call: &Call<'_>,
     linked: &Session,
     link: &str,
     open: Option<&Session>,
-) -> Response<Body> {
+) -> Result<Response<Body>, Problem> {
     let other = open.filter(|open| open.account != linked.account);
-    page::html(
-        200,
-        render::enter(
-            language(call),
-            &json!({
-                "account": linked.account,
-                "subject": linked.subject,
-                "return_url": linked.return_url,
-                "link": link,
-                "by": context.entropy.mint(context.clock.now()),
-                "other": other.map(|other| &other.account),
-                "instead_of": other.map(|other| other.id),
-            }),
-        ),
-    )
+    let other_name = match other {
+        Some(other) => Some(name(context, &other.account).await?),
+        None => None,
+    };
+    let catalog = context.catalog().await;
+    let look = (language(call, Some(linked)), &catalog.brand);
+    let link = json!({
+        "account": name(context, &linked.account).await?,
+        "subject": linked.subject,
+        "return_url": linked.return_url,
+        "link": link,
+        "by": context.entropy.mint(context.clock.now()),
+        "other": other_name,
+        "instead_of": other.map(|other| other.id),
+    });
+    Ok(page::html(200, render::enter(look, &link)))
+}
+
+/// The name of an account, or else its id.
+async fn name(context: &Context, account: &AccountId) -> Result<String, Problem> {
+    let row = query::directory::row(context, account).await.map_err(Failure::from)?;
+    Ok(row.and_then(|row| row.name).unwrap_or_else(|| account.to_string()))
 }

@@ -6,40 +6,47 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use minijinja::value::{Kwargs, Serde, Value};
-use minijinja::{AutoEscape, Environment, Error, HtmlEscape, UndefinedBehavior, context};
+use minijinja::{AutoEscape, Environment, Error, HtmlEscape, State, UndefinedBehavior, context};
 use sha2::{Digest, Sha256};
-use shared::domain::Instant;
 use shared::domain::period::Day;
+use shared::domain::{Brand, Instant, Locales, Words};
 use shared::http::page::Html;
 
+use super::brand;
 use super::files::FOLDER;
 use super::language::Language;
 
 /// The name and the text of each template, and of the style that each has in its head.
 const TEMPLATES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/templates.rs"));
 
-pub(super) fn page(language: &'static Language, view: &serde_json::Value) -> Html {
-    render(language, "page.html", Value::from(Serde(view)))
+/// A language, and the brand of the product.
+pub(super) type Look<'a> = (&'static Language, &'a Brand);
+
+pub(super) fn page(look: Look<'_>, view: &serde_json::Value) -> Html {
+    render(look, "page.html", Value::from(Serde(view)))
 }
 
 /// The page that asks whether to open the session of a link.
-pub(super) fn enter(language: &'static Language, link: &serde_json::Value) -> Html {
-    render(language, "enter.html", Value::from(Serde(link)))
+pub(super) fn enter(look: Look<'_>, link: &serde_json::Value) -> Html {
+    render(look, "enter.html", Value::from(Serde(link)))
 }
 
 /// The page without a session: it is `over`, or the customer `left`. `back`: the product's address.
-pub(super) fn ended(language: &'static Language, how: &str, back: Option<&str>) -> Html {
-    render(language, "ended.html", context! { how, back })
+pub(super) fn ended(look: Look<'_>, how: &str, back: Option<&str>) -> Html {
+    render(look, "ended.html", context! { how, back })
 }
 
-fn render(language: &'static Language, name: &str, view: Value) -> Html {
+fn render((language, brand): Look<'_>, name: &str, view: Value) -> Html {
     let templates = language.templates.get_or_init(|| templates(language));
     let (_, style) = TEMPLATES.iter().find(|(name, _)| *name == "page.css").expect("it is there");
-    let style = Value::from_safe_string((*style).to_owned());
-    let hash = BASE64.encode(Sha256::digest(style.as_str().unwrap_or_default()));
+    let style = format!("{style}{}", brand::style(brand));
+    let hash = BASE64.encode(Sha256::digest(&style));
+    let style = Value::from_safe_string(style);
+    let shown = Value::from(Serde(brand::shown(brand)));
     let template = templates.get_template(name).expect("it is in the folder");
-    let text = template.render(context! { style, ..view });
-    Html { text: text.unwrap_or_else(|error| panic!("{name}: {error:#}")), style: hash }
+    let text = template.render(context! { style, brand => shown, ..view });
+    let text = text.unwrap_or_else(|error| panic!("{name}: {error:#}"));
+    Html { text, style: hash, logo_origin: brand::logo_origin(brand) }
 }
 
 fn templates(language: &'static Language) -> Environment<'static> {
@@ -64,12 +71,6 @@ fn templates(language: &'static Language) -> Environment<'static> {
         templates.add_template(name, text).expect("the templates are right: a test renders them");
     }
     templates
-}
-
-/// The word for `unit`, in its singular or plural.
-pub(super) fn unit<'a>(language: &'a Language, unit: &'a str, many: bool) -> &'a str {
-    let form = if many { "other" } else { "one" };
-    language.texts["units"][unit][form].as_str().unwrap_or(unit)
 }
 
 /// A text with its values filled in: each is escaped, unless it is markup of ours.
@@ -166,10 +167,14 @@ fn last_day(at: &str) -> String {
     Instant::parse(at).map_or_else(|| at.to_owned(), |at| Day::of(at).minus(1).to_string())
 }
 
-/// `dynamic_video` in the form that a person reads.
-fn label(name: &str) -> String {
-    let words = name.replace('_', " ");
-    let mut letters = words.chars();
-    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
-    first.unwrap_or_default() + letters.as_str()
+/// The name of an action, or of another `kind` of thing in the catalog, by its key.
+fn label(state: &State<'_, '_>, key: &str, kind: Option<&str>) -> String {
+    let names =
+        state.lookup("names").and_then(|names| names.get_attr(kind.unwrap_or("action")).ok());
+    let name = names.and_then(|names| names.get_attr(key).ok()).filter(|name| !name.is_undefined());
+    // An order may name a pack that is no longer sold.
+    name.map_or_else(
+        || Words::of_key(key).get(&Locales::default()).to_owned(),
+        |name| name.to_string(),
+    )
 }

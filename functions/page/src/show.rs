@@ -30,7 +30,8 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
 
 async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<Html, Problem> {
     let (account, catalog) = (&session.account, context.catalog().await);
-    let reader = call.reader(&session);
+    let language = super::language(call, Some(&session));
+    let reader = call.reader(&session).within(&language.tag);
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
         Ok((filter, from, _)) => (filter, from),
@@ -57,6 +58,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     show_receipts(context, call, &mut entries).await?;
     // The page shows the same JSON that the routes answer with.
     let data = view::Data {
+        account_name: super::name(context, account).await?,
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
@@ -92,9 +94,8 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         newest: from.map(|_| asked.link(None)),
         csv: asked.csv(&session),
     };
-    let language = super::language(call);
-    let view = view::of(data, &advanced.account, &catalog, language);
-    Ok(render::page(language, &view))
+    let view = view::of(data, &advanced.account, &catalog, &reader);
+    Ok(render::page((language, &catalog.brand), &view))
 }
 
 /// What the account has at Stripe: the page's function has no key of Stripe's, so it takes what is

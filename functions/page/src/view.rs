@@ -7,14 +7,14 @@ use shared::domain::catalog::{Action, ActionNumber, Pricing, UnitPrice};
 use shared::domain::period::Day;
 use shared::domain::rates::ModelNumber;
 use shared::domain::viewer::Viewer;
-use shared::domain::{Account, Catalog, Credits, Currency, Instant, Money, Pack, Usage};
+use shared::domain::words::Naming;
+use shared::domain::{Account, Catalog, Credits, Currency, Instant, Locales, Money, Pack, Usage};
 use shared::query::ledger::KINDS;
-
-use super::language::Language;
-use super::render::unit;
 
 /// The answers of the routes, and addresses.
 pub(super) struct Data {
+    /// The account's name, or else its id.
+    pub account_name: String,
     pub balance: Value,
     pub rate_card: Value,
     /// The rows of the ledger.
@@ -52,7 +52,7 @@ const MANY: Credits = Credits::whole(100);
 /// The price list shows so many models of an action.
 const MODELS: usize = 50;
 
-pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, language: &Language) -> Value {
+pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Locales) -> Value {
     let (available, held) = (account.available, account.held());
     let consumed: Credits = account.consumed.values().copied().sum();
     let total = available + held + consumed;
@@ -60,23 +60,26 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, language: &La
     // A new setting has the currency of the one before, so that what was charged still counts.
     let set_in = data.auto["setting"]["currency"].as_str().and_then(|code| code.parse().ok());
     json!({
+        "account_name": data.account_name,
+        "names": names(catalog, reader),
+        "contact": contact(&data.subscriptions, catalog),
         "total": total,
         // While the gate is closed, for any reason, nothing is called available.
         "spends": account.gate.is_open(),
         "share": { "available": share(available), "held": share(held) },
-        "enough": enough(account, catalog, language),
+        "enough": enough(account, catalog, reader),
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
         "sold_here": data.sells,
-        "packs": if data.sells { packs(account, catalog, data.currency) } else { Vec::new() },
+        "packs": if data.sells { packs(account, catalog, data.currency, reader) } else { Vec::new() },
         "currencies": currencies(catalog, data.currency),
         "tax": catalog.tax.behavior,
         "payments": data.payments,
         "subscriptions": data.subscriptions,
         "topups": data.topups,
         "auto": data.auto,
-        "auto_packs": packs(account, catalog, set_in.or(data.currency)),
-        "rates": rates(&data.rate_card, catalog, language),
+        "auto_packs": packs(account, catalog, set_in.or(data.currency), reader),
+        "rate_groups": rate_groups(&data.rate_card, catalog),
         "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
         "days": chart(&data.usage, &data.days),
@@ -94,8 +97,30 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, language: &La
     })
 }
 
+/// The names of all that the catalog names, by kind and by key.
+fn names(catalog: &Catalog, reader: &Locales) -> Value {
+    fn of<'a>(
+        named: impl Iterator<Item = (&'a String, &'a Naming)>,
+        reader: &Locales,
+    ) -> BTreeMap<&'a str, &'a str> {
+        named.map(|(key, naming)| (key.as_str(), naming.name.get(reader))).collect()
+    }
+    json!({
+        "action": of(catalog.actions.iter().map(|(key, action)| (key, &action.naming)), reader),
+        "plan": of(catalog.plans.iter().map(|(key, plan)| (key, &plan.naming)), reader),
+        "pack": of(catalog.packs.iter().map(|(key, pack)| (key, &pack.naming)), reader),
+        "topup": of(catalog.topups.iter().map(|(key, topup)| (key, &topup.naming)), reader),
+    })
+}
+
+/// Whom the customer talks to. Without a label the page has one of its own.
+fn contact(subscriptions: &Value, catalog: &Catalog) -> Value {
+    let own = &subscriptions["contact"];
+    if own.is_null() { json!({ "label": null, "url": catalog.contact_url }) } else { own.clone() }
+}
+
 /// How many units the credits still buy of the action used most, or of the first action.
-fn enough(account: &Account, catalog: &Catalog, language: &Language) -> Option<Value> {
+fn enough(account: &Account, catalog: &Catalog, reader: &Locales) -> Option<Value> {
     let most = account.consumed.iter().filter(|(number, _)| **number > 0);
     let most = most.max_by_key(|(_, credits)| **credits).map(|(number, _)| *number);
     let sold = catalog.actions.values().filter(|action| !action.retired);
@@ -105,8 +130,8 @@ fn enough(account: &Account, catalog: &Catalog, language: &Language) -> Option<V
     let (_, price) = sold.first()?;
     let n = buys(price, account.available);
     let gate = account.gate.is_open();
-    (gate && n > 0)
-        .then(|| json!({ "n": n.to_string(), "what": unit(language, &price.unit, n != 1) }))
+    let unit = if n == 1 { &price.units.one } else { &price.units.other };
+    (gate && n > 0).then(|| json!({ "n": n.to_string(), "what": unit.get(reader) }))
 }
 
 fn unit_price(action: &Action) -> Option<&UnitPrice> {
@@ -198,18 +223,22 @@ fn read(day: &Value) -> Option<(String, Credits)> {
     Some((day["day"].as_str()?.to_owned(), credits))
 }
 
-fn rates(rate_card: &Value, catalog: &Catalog, language: &Language) -> Vec<Value> {
+/// The actions that are priced by the unit, by the group that they are in; those without one first.
+fn rate_groups(rate_card: &Value, catalog: &Catalog) -> Vec<Value> {
     let shown = rate_card["actions"].as_array().into_iter().flatten();
-    let rates = shown.filter_map(|rate| {
-        let price = unit_price(catalog.actions.get(rate["action"].as_str()?)?)?;
-        let mut rate = rate.clone();
-        rate["buys"] = json!(buys(price, MANY).to_string());
-        rate["order"] = json!(price.credits.micro() / i64::try_from(price.per).ok()?);
-        rate["unit"] = json!(unit(language, &price.unit, false));
-        rate["units"] = json!(unit(language, &price.unit, true));
-        Some(rate)
-    });
-    rates.collect()
+    let mut groups = BTreeMap::<Option<&str>, Vec<Value>>::new();
+    for (rate, shown) in shown.filter_map(|rate| Some((rate, shown_rate(rate, catalog)?))) {
+        groups.entry(rate["group"].as_str()).or_default().push(shown);
+    }
+    groups.into_iter().map(|(name, rates)| json!({ "name": name, "rates": rates })).collect()
+}
+
+fn shown_rate(rate: &Value, catalog: &Catalog) -> Option<Value> {
+    let price = unit_price(catalog.actions.get(rate["action"].as_str()?)?)?;
+    let mut rate = rate.clone();
+    rate["buys"] = json!(buys(price, MANY).to_string());
+    rate["order"] = json!(price.credits.micro() / i64::try_from(price.per).ok()?);
+    Some(rate)
 }
 
 /// The actions that are priced by model: the first models by name, and how many more there are.
@@ -219,17 +248,26 @@ fn model_rates(rate_card: &Value) -> Vec<Value> {
         let models = rate["models"].as_array()?;
         let first = &models[..models.len().min(MODELS)];
         let more = models.len() - first.len();
-        Some(json!({ "action": rate["action"], "models": first, "more": more }))
+        let about = &rate["about"];
+        Some(json!({ "action": rate["action"], "about": about, "models": first, "more": more }))
     });
     rates.collect()
 }
 
 /// The packs, the smallest first: prices in several currencies have no order.
-fn packs(account: &Account, catalog: &Catalog, currency: Option<Currency>) -> Vec<Value> {
+fn packs(
+    account: &Account,
+    catalog: &Catalog,
+    currency: Option<Currency>,
+    reader: &Locales,
+) -> Vec<Value> {
     let mut packs: Vec<_> = catalog.packs.iter().collect();
     packs.sort_by_key(|(_, pack)| pack.credits);
     let offer = |(name, pack): (&String, &Pack)| {
-        offer(name, pack, pack.prices.preferring(currency), account.debt())
+        let mut offer = offer(name, pack, pack.prices.preferring(currency), account.debt());
+        offer["name"] = json!(pack.naming.name.get(reader));
+        offer["about"] = json!(pack.naming.about.as_ref().map(|about| about.get(reader)));
+        offer
     };
     packs.into_iter().map(offer).collect()
 }

@@ -82,6 +82,14 @@ impl Locales {
         Locales(read.into_iter().map(|(_, locale)| locale).collect())
     }
 
+    /// Those of them that are this language, of any region, and then the language itself.
+    pub fn within(&self, language: &str) -> Locales {
+        let language = language.parse::<Locale>();
+        let is = |locale: &&Locale| locale.and_wider().any(|wider| Ok(&wider) == language.as_ref());
+        let of_region = self.0.iter().filter(is).cloned();
+        Locales(of_region.chain(language.clone().ok()).collect())
+    }
+
     /// The preferred first.
     pub fn iter(&self) -> impl Iterator<Item = &Locale> {
         self.0.iter()

@@ -184,7 +184,7 @@ async fn names_are_in_the_language_of_the_session_or_else_of_the_browser() {
     let names: Vec<_> = names.into_iter().map(|pack| pack["name"].clone()).collect();
     assert_eq!(names, [json!("Starter"), json!("Mannschaft"), json!("Studio")]);
     let topups = read(&stack, german, "/v1/me/topup-plans", "en").await;
-    assert_eq!(topups.text("/topups/0/name"), "500 Credits im Monat");
+    assert_eq!(topups.text("/topups/0/name"), "Monatliche Aufladung");
 }
 
 #[tokio::test]
@@ -197,7 +197,7 @@ async fn a_locale_that_is_no_language_tag_is_refused() {
         "\"d\"",
         "7",
         "\"de-abcdefghi\"",
-        "\"en-x-aaaaaaaa-bbbbbbbb-cccccccc-d\"",
+        "\"en-x-aaaaaaaa-bbbbbbbb-cccccccc-dddd\"",
     ] {
         let body = format!(
             r#"{{"subject":"a","return_url":"https://app.example.com/","locale":{locale}}}"#

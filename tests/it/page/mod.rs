@@ -1,6 +1,7 @@
 //! The customer's page and the indicator, mostly in a real Chromium.
 
 mod blocked_states;
+mod branded;
 pub(crate) mod browser;
 pub(crate) mod calls;
 mod console;

@@ -88,7 +88,7 @@ async fn a_customer_begins_a_topup_plan_at_stripe_and_sees_it_run() {
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session_from(&shop.stack, "acme", &format!("{base}/")).await.0);
     tab.until("!document.querySelector('#topup-monthly_500').hidden");
-    tab.reach("Begin Monthly 500 for 45.00 USD");
+    tab.reach("Begin Monthly top-up for 45.00 USD");
     tab.press("Enter");
     press_at_stripe(&mut tab, "Pay");
     let plans = "document.querySelector('#topup-plans').innerText";

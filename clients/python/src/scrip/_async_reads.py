@@ -98,6 +98,7 @@ class AsyncReads:
         return_url: str,
         *,
         scopes: Iterable[Literal["view", "buy", "limits"]] | None = None,
+        locale: str | None = None,
         currency: str | None = None,
         expires_in_s: int | None = None,
     ) -> Session:
@@ -107,6 +108,7 @@ class AsyncReads:
             subject=subject,
             return_url=return_url,
             scopes=None if scopes is None else list(scopes),
+            locale=locale,
             currency=currency,
             expires_in_s=expires_in_s,
         )

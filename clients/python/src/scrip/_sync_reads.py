@@ -101,6 +101,7 @@ class Reads:
         return_url: str,
         *,
         scopes: Iterable[Literal["view", "buy", "limits"]] | None = None,
+        locale: str | None = None,
         currency: str | None = None,
         expires_in_s: int | None = None,
     ) -> Session:
@@ -110,6 +111,7 @@ class Reads:
             subject=subject,
             return_url=return_url,
             scopes=None if scopes is None else list(scopes),
+            locale=locale,
             currency=currency,
             expires_in_s=expires_in_s,
         )

@@ -56,6 +56,7 @@ const PUBLIC: &[&str] = &[
     "POST /leave",
     "GET /scrip.js",
     "GET /assets/{hash}/{file}",
+    "GET /brand/{file}",
 ];
 /// The route with Stripe's signature.
 const STRIPE: &str = "POST /v1/stripe/webhook";
