@@ -59,6 +59,8 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
     let share = |part: Credits| per_mille(part, total);
     // A new setting has the currency of the one before, so that what was charged still counts.
     let set_in = data.auto["setting"]["currency"].as_str().and_then(|code| code.parse().ok());
+    let sold = data.sells.then(|| packs(account, catalog, data.currency, reader));
+    let sold = sold.unwrap_or_default();
     json!({
         "account_name": data.account_name,
         "names": names(catalog, reader),
@@ -71,7 +73,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
         "pools": pools(&data.balance, account),
         "consumed": used(&data.balance, account, catalog),
         "sold_here": data.sells,
-        "packs": if data.sells { packs(account, catalog, data.currency, reader) } else { Vec::new() },
+        "packs": sold,
         "currencies": currencies(catalog, data.currency),
         "tax": catalog.tax.behavior,
         "payments": data.payments,

@@ -59,7 +59,8 @@ fn kept(its: bool) -> &'static str {
     if its { "public, max-age=31536000, immutable" } else { "no-store" }
 }
 
-/// The product's logo, an SVG. Cached for good if the hash in its address is `its`, else not at all.
+/// The product's logo, an SVG. It is cached for good if the hash in its address is `its`, else not
+/// at all.
 pub fn logo(svg: String, its: bool) -> Response<Body> {
     let mut response = asset("image/svg+xml", kept(its), svg);
     let policy = lambda_http::http::HeaderValue::from_static(LOGO_POLICY);

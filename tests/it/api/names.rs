@@ -61,8 +61,8 @@ fn an_accent_that_cannot_be_read_is_refused_with_its_contrast() {
     assert_eq!(accent("#0a6b52", "#5ecfa5"), "none");
     assert_eq!(
         accent("#ffcc00", "#5ecfa5"),
-        "catalog: brand.accent.light: has a contrast of 1.44 to 1 on the page's #fbfaf7: text needs at \
-         least 4.5 to 1"
+        "catalog: brand.accent.light: has a contrast of 1.44 to 1 on the page's #fbfaf7: text \
+         needs at least 4.5 to 1"
     );
     let dark = accent("#0a6b52", "#0a6b52");
     assert!(dark.starts_with("catalog: brand.accent.dark: has a contrast of 2."), "{dark}");
