@@ -1,9 +1,11 @@
 //! Entries: the lines of an account's ledger.
 
 mod explanation;
+mod group;
 mod quantity;
 
 pub use explanation::Explanation;
+pub use group::EntryGroup;
 pub use quantity::Quantity;
 
 use super::catalog::ActionNumber;

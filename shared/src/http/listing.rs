@@ -4,6 +4,7 @@ use super::cursor::PaymentList;
 use super::fields::Fields;
 use super::ledger::Form;
 use super::{Call, Problem, cursor};
+use crate::domain::entry::EntryGroup;
 use crate::domain::id::AccountIdError;
 use crate::domain::payment::State;
 use crate::domain::period::Day;
@@ -285,12 +286,28 @@ fn place(value: &str, account: &AccountId) -> Result<From, &'static str> {
 /// Narrows a listing by one parameter of its query.
 fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, catalog: &Catalog) {
     const TIME: &str = "must be a time such as \"2026-11-23T00:00:00Z\"";
-    const NAMES: [&str; 9] =
-        ["limit", "cursor", "format", "kind", "action", "model", "user", "from", "to"];
+    const NAMES: [&str; 11] = [
+        "limit",
+        "cursor",
+        "format",
+        "kind",
+        "group",
+        "action",
+        "model",
+        "user",
+        "reference",
+        "from",
+        "to",
+    ];
     match name {
         "kind" => {
             let problem = "must be a kind of entry, such as \"debit\"";
             filter.kind = word(fields, name, value, &KINDS, problem);
+        }
+        "group" => {
+            let words = EntryGroup::ALL.map(EntryGroup::name);
+            let word = word(fields, name, value, &words, one_of(&words));
+            filter.group = EntryGroup::ALL.into_iter().find(|group| Some(group.name()) == word);
         }
         "action" => match catalog.actions.get(value) {
             Some(action) => filter.action = Some(action.number),
@@ -304,6 +321,7 @@ fn narrow(fields: &mut Fields, filter: &mut Filter, name: &str, value: &str, cat
             filter.models = fields.checked(name, models.ok_or("is in no rate table"));
         }
         "user" => filter.user = fields.checked(name, filled(value)),
+        "reference" => filter.reference = fields.checked(name, filled(value)),
         // To a customer the parameter does not exist.
         "actor" if filter.viewer == Viewer::Service => {
             filter.actor = fields.checked(name, filled(value));

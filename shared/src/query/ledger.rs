@@ -3,10 +3,11 @@
 use crate::context::Context;
 use crate::decide::STAMP_MARGIN;
 use crate::domain::catalog::ActionNumber;
+use crate::domain::entry::EntryGroup;
 use crate::domain::ledger::{EntryRun, PostedEntry};
 use crate::domain::rates::ModelNumber;
 use crate::domain::viewer::Viewer;
-use crate::domain::{Catalog, Entry, Instant, Seq};
+use crate::domain::{Catalog, Entry, Instant, OperationId, Seq};
 use crate::failure::Failure;
 use crate::store::{Loaded, Store, StoreError, gap};
 
@@ -33,10 +34,14 @@ pub struct From {
 pub struct Filter {
     /// One of [`KINDS`].
     pub kind: Option<&'static str>,
+    /// The kinds of this group.
+    pub group: Option<EntryGroup>,
     pub action: Option<ActionNumber>,
     /// Calls of any of these: a model's name may be in the tables of several actions.
     pub models: Option<Vec<(ActionNumber, ModelNumber)>>,
     pub user: Option<String>,
+    /// The reference, the key or the id of the operation, exactly, as far as the viewer sees it.
+    pub reference: Option<String>,
     /// The IAM principal that asked for it.
     pub actor: Option<String>,
     /// Stamped at this instant or later.
@@ -84,9 +89,14 @@ impl Filter {
         let call = bought.and_then(|(action, model)| Some((action, model?)));
         self.viewer.sees(entry)
             && self.kind.is_none_or(|kind| kind == entry.kind.name())
+            && self.group.is_none_or(|group| group == entry.kind.group())
             && self.action.is_none_or(|action| bought.is_some_and(|(of, _)| of == action))
             && self.models.as_ref().is_none_or(|models| models.iter().any(|of| call == Some(*of)))
             && self.user.as_deref().is_none_or(|user| texts.user == Some(user))
+            && self.reference.as_deref().is_none_or(|name| {
+                [texts.reference, texts.key].contains(&Some(name))
+                    || OperationId::parse(name) == Some(entry.id)
+            })
             && self.actor.as_deref().is_none_or(|actor| texts.actor == Some(actor))
             && self.from.is_none_or(|from| entry.at >= from)
             && self.to.is_none_or(|to| entry.at < to)

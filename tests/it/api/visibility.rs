@@ -229,6 +229,21 @@ async fn the_actor_is_a_field_whatever_a_user_is_called() {
     assert!(csv.text("").contains(",operator,,"), "{csv:?}");
 }
 
+/// A search finds nothing by a word that the listing does not show.
+#[tokio::test]
+async fn a_customer_finds_entries_only_by_references_they_see() {
+    let shop = everything().await;
+    let found = |answer: &Answer| answer.body["entries"].as_array().expect("entries").len();
+    for hidden in ["internal-6", "internal-ticket-1", "internal-ticket-2"] {
+        let whole = shop.stack.get(&format!("/v1/accounts/acme/ledger?reference={hidden}")).await;
+        assert_eq!(found(&whole), 1, "{hidden}");
+        let listing = mine(&shop, &format!("/v1/me/ledger?reference={hidden}")).await;
+        assert_eq!(found(&listing), 0, "{hidden}: {listing:?}");
+    }
+    let seen = mine(&shop, "/v1/me/ledger?reference=campaign%207").await;
+    assert_eq!(found(&seen), 4, "a debit, two holds and a capture: {seen:?}");
+}
+
 #[tokio::test]
 async fn credits_of_a_won_dispute_are_returned_by_scrip() {
     let shop = Shop::noon().await;

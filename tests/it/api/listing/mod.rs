@@ -5,6 +5,7 @@ mod long_ledger;
 mod reading;
 
 use serde_json::{Value, json};
+use shared::domain::entry::EntryGroup;
 use shared::query::ledger::KINDS;
 
 use crate::support::{Stack, contract};
@@ -116,6 +117,52 @@ async fn every_kind_of_the_contract_is_a_filter() {
     }
 }
 
+/// Every entry is in one group, so together they are the whole ledger.
+#[tokio::test]
+async fn each_entry_is_listed_in_one_group() {
+    let stack = stage().await;
+    let whole = read(&stack, "", 200).await;
+    let groups = &contract::contract()["components"]["parameters"]["LedgerGroup"]["schema"]["enum"];
+    assert_eq!(*groups, json!(EntryGroup::ALL.map(EntryGroup::name)));
+    let mut listed = Vec::new();
+    for group in EntryGroup::ALL {
+        for limit in [3, 200] {
+            let found = read(&stack, &format!("group={}", group.name()), limit).await;
+            assert!(found.len() < whole.len(), "{group:?}");
+            listed.extend(found.into_iter().filter(|_| limit == 200));
+        }
+    }
+    listed.sort_by_key(|entry| std::cmp::Reverse(entry["seq"].as_u64()));
+    assert_eq!(listed, whole);
+    let spent = read(&stack, "group=usage&action=rich_text", 200).await;
+    assert_eq!(spent, read(&stack, "action=rich_text", 200).await);
+    assert!(read(&stack, "group=purchases&kind=debit", 200).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_reference_a_key_or_an_id_finds_its_entries() {
+    let stack = Stack::noon().await;
+    stack.open("acme", "pro").await;
+    let debits = "/v1/accounts/acme/debits";
+    for (key, body) in [
+        ("job-1", r#"{"credits":"1","reference":"order-1042"}"#),
+        ("job-2", r#"{"credits":"2","reference":"order-1042"}"#),
+        ("order-1042", r#"{"credits":"3"}"#),
+        ("job-4", r#"{"credits":"4","reference":"order-10421"}"#),
+    ] {
+        assert_eq!(stack.post(debits, key, body).await.status, 201, "{key}");
+    }
+    let changes = |entries: Vec<Value>| -> Vec<String> {
+        entries.iter().map(|entry| entry["available"].to_string()).collect()
+    };
+    let found = read(&stack, "reference=order-1042", 1).await;
+    let id = found[0]["id"].as_str().expect("an id").to_uppercase();
+    assert_eq!(changes(found), [r#""-3""#, r#""-2""#, r#""-1""#]);
+    assert_eq!(changes(read(&stack, "reference=job-4", 50).await), [r#""-4""#]);
+    assert_eq!(changes(read(&stack, &format!("reference={id}"), 50).await), [r#""-3""#]);
+    assert!(read(&stack, "reference=Order-1042", 50).await.is_empty());
+}
+
 /// Entries outside the time range are not read.
 #[tokio::test]
 async fn a_listing_bounded_by_time_reads_less() {
@@ -191,7 +238,11 @@ async fn bad_filters_are_refused_by_name() {
         ("to=1", "to"),
         ("to=2026-11-18T12:00:00Z&to=2026-11-18T12:00:00Z", "to"),
         ("limit=5&limit=5", "limit"),
-        ("reference=order", "reference"),
+        ("group=debit", "group"),
+        ("group=", "group"),
+        ("group=usage&group=usage", "group"),
+        ("reference=", "reference"),
+        ("reference=a&reference=b", "reference"),
         ("Kind=debit", "Kind"),
     ] {
         for accept in ["application/json", "text/csv"] {
