@@ -129,7 +129,7 @@ def before_call(context, case, kwargs):
         case.body = {"t": link()}
     if name in ("enter", "leave"):
         case.headers["Origin"] = BASE
-    if name == "getPage":
+    if name in ("getPage", "getStatement"):
         case.headers["Cookie"] = os.environ["SCRIP_COOKIE"]
         case.headers.pop("Scrip-Session", None)
     if name in IDS:

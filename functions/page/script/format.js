@@ -9,6 +9,7 @@ const STYLES = {
   soon: { weekday: 'long', day: 'numeric', month: 'long', ...CLOCK },
   minute: { ...DAY, ...CLOCK },
   clock: CLOCK,
+  month: { month: 'long', year: 'numeric', timeZone: 'UTC' },
 };
 const DAY_MS = 86_400_000;
 

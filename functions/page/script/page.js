@@ -2,6 +2,7 @@
 // and its outcome, sorting. Without it every number is there and can be read.
 import { now, sync } from './clock.js';
 import { format } from './format.js';
+import { keepOlder, loadOlder } from './history.js';
 import { t } from './texts.js';
 import { Watch } from './watch.js';
 
@@ -30,6 +31,12 @@ function localize(within) {
     button.addEventListener('click', () => buy(button));
   }
   within.querySelector('#csv')?.addEventListener('click', download);
+  within.querySelector('#older')?.addEventListener('click', (event) => {
+    const { href } = event.currentTarget;
+    // The page of the link says what is wrong.
+    loadOlder(event, read, localize).catch((error) => error !== CLOSED && location.assign(href));
+  });
+  for (const month of within.querySelectorAll('#statement-month option')) month.textContent = time(month.value, 'month');
   limits(within);
   subscribable(within);
   automatic(within);
@@ -277,6 +284,8 @@ async function render() {
 /** Replaces a section and keeps what was opened, sorted and focused. */
 function replace(old, fresh) {
   const { activeElement: active } = document;
+  const held = old.contains(active);
+  if (fresh.id === 'ledger') keepOlder(old, fresh);
   const all = (section, what) => [...section.querySelectorAll(what)];
   for (const { id, parentElement: details } of all(fresh, 'summary')) {
     details.open = document.getElementById(id)?.parentElement.open;
@@ -286,9 +295,9 @@ function replace(old, fresh) {
     if (ariaSort) press?.click();
     if (ariaSort === 'ascending') press?.click();
   });
-  const held = old.contains(active);
   old.replaceWith(fresh);
   if (!held) return;
+  if (fresh.contains(active)) return active.focus({ preventScroll: true });
   const key = (spot) => spot.id || spot.getAttribute('aria-labelledby') || spot.textContent;
   const spot = all(fresh, 'a, button, summary, [tabindex]').find((spot) => key(spot) === key(active));
   fresh.tabIndex = -1;

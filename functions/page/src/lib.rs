@@ -1,17 +1,23 @@
 //! Page: serves a link that opens a session, the session's page, the files of the page, and what
 //! the session reads. Anyone can reach it.
 
+pub mod address;
 mod auto_top_up;
 mod brand;
 mod compress;
 mod files;
+mod history;
 mod language;
+pub mod lead;
 mod ledger;
 mod limits;
 mod me;
+mod purchases;
 mod region;
 mod render;
 mod show;
+mod show_statement;
+pub mod statement;
 mod view;
 
 pub use files::{FILES, File};
@@ -30,7 +36,8 @@ use shared::token::Audience;
 
 use language::Language;
 
-/// Answers `/`, `/enter`, `/leave`, the logo, the addresses of files, and `/v1/me/...`.
+/// Answers `/`, `/statement`, `/enter`, `/leave`, the logo, the addresses of files, and
+/// `/v1/me/...`.
 pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     let answer = http::answer(context, &call, route(context, &call)).await;
@@ -52,6 +59,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
         ("GET", path) => match path[..] {
             [""] => show::show(context, call).await,
             ["enter"] => look(context, call).await,
+            ["statement"] => show_statement::show(context, call).await,
             ["scrip.js"] => Ok(files::elements(call)),
             ["assets", hash, name] => files::file(call, hash, name),
             ["brand", file] => brand::logo(call, &context.catalog().await.brand, file),

@@ -26,6 +26,11 @@ pub(super) fn page(look: Look<'_>, view: &serde_json::Value) -> Html {
     render(look, "page.html", Value::from(Serde(view)))
 }
 
+/// The statement of a month.
+pub(super) fn statement(look: Look<'_>, view: &serde_json::Value) -> Html {
+    render(look, "statement.html", Value::from(Serde(view)))
+}
+
 /// The page that asks whether to open the session of a link.
 pub(super) fn enter(look: Look<'_>, link: &serde_json::Value) -> Html {
     render(look, "enter.html", Value::from(Serde(link)))

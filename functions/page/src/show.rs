@@ -4,23 +4,28 @@ use lambda_http::{Body, Response};
 use serde_json::{Value, json};
 use shared::context::Context;
 use shared::decide::advance;
-use shared::domain::payment::State;
+use shared::domain::AccountId;
 use shared::domain::period::Day;
 use shared::domain::subscription::Billing;
 use shared::domain::viewer::Viewer;
-use shared::domain::{AccountId, Currency};
 use shared::http::page::Html;
 use shared::http::{self, Call, Problem, page};
+use shared::query;
 use shared::query::ledger::{Filter, From, LedgerPart};
-use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{auto_top_up, ledger, limits, region, render, view};
+use super::address::Address;
+use super::history::History;
+use super::{auto_top_up, ledger, limits, purchases, region, render, show_statement, view};
 
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
 /// The days of its chart.
 const DAYS: u32 = 30;
+
+/// The parameters of the page. What else is in an address is in none of its links.
+const PARAMETERS: [&str; 9] =
+    ["group", "reference", "kind", "action", "from", "to", "cursor", "payments", "currency"];
 
 /// The page of the browser's session.
 pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -32,8 +37,10 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let (account, catalog) = (&session.account, context.catalog().await);
     let language = super::language(call, Some(&session));
     let reader = call.reader(&session).within(&language.tag);
-    let asked = Asked::of(call);
-    let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
+    let known = |(name, _): &(String, String)| PARAMETERS.contains(&name.as_str());
+    let address = Address::new(call.query().filter(known));
+    let history = History::new(&address);
+    let (filter, from) = match call.listed_by(&history.listing(), account, &catalog) {
         Ok((filter, from, _)) => (filter, from),
         // A changed address, not a form that was sent: the page shows everything.
         Err(_) => (Filter::default(), None),
@@ -51,6 +58,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let days = query::usage::usage(context, account, from_day, to).await?;
     let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
     let billing = billing(context, account).await?;
+    let purchases = purchases::shown(context, call, account, address.get("payments")).await?;
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
     let entries = value(&entries)["entries"].take();
@@ -65,7 +73,12 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         limits: limits::shown(&limits),
         usage: value(&usage),
         models: view::models(&days, &catalog),
-        payments: payments(context, call, account).await?,
+        payments: json!({
+            "waiting": purchases.waiting,
+            "done": purchases.done,
+            "older": purchases.older.map(|older| payments_link(&address, &older)),
+            "newest": (!address.get("payments").is_empty()).then(|| payments_link(&address, "")),
+        }),
         subscriptions: value(&http::subscription::subscriptions_json(
             &advanced.account,
             &billing,
@@ -84,15 +97,19 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
             "limits": session.allows(Scope::Limits),
         }),
         sells: context.config.sells,
-        currency: asked
-            .currency
+        currency: address
+            .get("currency")
+            .parse()
+            .ok()
             .or(session.currency)
             .or_else(|| region::currency(call.header("accept-language")?)),
         now,
-        filter: asked.shown(),
-        older: listed.next.map(|next| asked.link(Some(&seal(&next, account)))),
-        newest: from.map(|_| asked.link(None)),
-        csv: asked.csv(&session),
+        filter: history.shown(),
+        older: listed.next.map(|next| history.link(Some(&seal(&next, account)))),
+        newest: from.map(|_| history.link(None)),
+        csv: history.csv(&session),
+        months: show_statement::months(now),
+        currency_keeps: json!(address.without(&["currency"])),
     };
     let view = view::of(data, &advanced.account, &catalog, &reader);
     Ok(render::page((language, &catalog.brand), &view))
@@ -106,18 +123,6 @@ async fn billing(context: &Context, account: &AccountId) -> Result<Billing, Prob
         0 => Ok(context.store.billing(account, false).await?),
         _ => Ok(live),
     }
-}
-
-/// The checkouts that are not credited and that the customer may still wait for or ask about, in
-/// any session.
-async fn payments(
-    context: &Context,
-    call: &Call<'_>,
-    account: &AccountId,
-) -> Result<Value, Problem> {
-    let mut found = checkouts::list(context, account, None).await?;
-    found.retain(|checkout| !matches!(checkout.state, State::Credited | State::Expired));
-    Ok(value(&http::payment::checkouts_json(&found, &call.base()))["checkouts"].take())
 }
 
 /// Adds Stripe's receipts to the top-ups that have one, and the tax to those with tax.
@@ -149,81 +154,15 @@ async fn show_receipts(
     Ok(())
 }
 
+/// The page from a cursor of the purchases on.
+fn payments_link(address: &Address, cursor: &str) -> String {
+    address.with(&[("payments", cursor)]).link("payments")
+}
+
 fn seal(next: &From, account: &AccountId) -> String {
     http::cursor::seal(next, account)
 }
 
 fn value(text: &str) -> Value {
     serde_json::from_str(text).expect("replies are JSON")
-}
-
-/// The fields of the form above the ledger.
-struct Asked {
-    kind: String,
-    action: String,
-    /// Days in UTC, as the browser sends them: `2026-11-18`. Both days are shown.
-    from: String,
-    to: String,
-    /// The currency to show packs in, if one is chosen on the page.
-    currency: Option<Currency>,
-    /// The same filter as parameters of the ledger's route.
-    listing: Vec<(String, String)>,
-}
-
-impl Asked {
-    fn of(call: &Call<'_>) -> Asked {
-        let sent = |wanted: &str| {
-            let found = call.query().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value).unwrap_or_default()
-        };
-        let (kind, action, from, to) = (sent("kind"), sent("action"), sent("from"), sent("to"));
-        // Text that is no day stays as it is, and the route refuses it. The last day is included.
-        let day = |day: &str, days| match Day::parse(day) {
-            Some(day) => day.plus(days).start().to_string(),
-            None => day.to_owned(),
-        };
-        let listing = [
-            ("kind", kind.clone()),
-            ("action", action.clone()),
-            ("from", day(&from, 0)),
-            ("to", day(&to, 1)),
-            ("cursor", sent("cursor")),
-        ];
-        let listing = listing.into_iter().filter(|(_, value)| !value.is_empty());
-        let listing = listing.map(|(name, value)| (name.to_owned(), value)).collect();
-        let currency = sent("currency").parse().ok();
-        Asked { kind, action, from, to, currency, listing }
-    }
-
-    fn shown(&self) -> Value {
-        let set = [&self.kind, &self.action, &self.from, &self.to].iter().any(|v| !v.is_empty());
-        json!({
-            "kind": self.kind, "action": self.action, "from": self.from, "to": self.to, "set": set,
-            "currency": self.currency,
-        })
-    }
-
-    /// The page with the same form, from a cursor of the ledger on.
-    fn link(&self, cursor: Option<&str>) -> String {
-        let form = [
-            ("kind", &self.kind),
-            ("action", &self.action),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        let form = form.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let currency = self.currency.as_ref().map(|currency| ("currency", currency.as_str()));
-        query.extend_pairs(form).extend_pairs(currency);
-        query.extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
-        format!("/?{}#ledger", query.finish())
-    }
-
-    /// The address of the CSV. A link has no headers, so its query names the session of the page.
-    fn csv(&self, session: &Session) -> String {
-        let listing = self.listing.iter().filter(|(name, _)| name != "cursor");
-        let mut query = form_urlencoded::Serializer::new("format=csv&limit=200".to_owned());
-        query.extend_pairs(listing).append_pair("session", &session.id.to_string());
-        format!("/v1/me/ledger?{}", query.finish())
-    }
 }

@@ -11,6 +11,8 @@ use shared::domain::words::Naming;
 use shared::domain::{Account, Catalog, Credits, Currency, Instant, Locales, Money, Pack, Usage};
 use shared::query::ledger::KINDS;
 
+use super::lead::{Offered, lead};
+
 /// The answers of the routes, and addresses.
 pub(super) struct Data {
     /// The account's name, or else its id.
@@ -23,7 +25,7 @@ pub(super) struct Data {
     pub usage: Value,
     /// The same by model.
     pub models: Vec<Value>,
-    /// The checkouts of the last days that are not credited.
+    /// The purchases, those that are not credited apart.
     pub payments: Value,
     /// The account's plan and subscription, and the plans that are offered.
     pub subscriptions: Value,
@@ -44,6 +46,10 @@ pub(super) struct Data {
     pub older: Option<String>,
     pub newest: Option<String>,
     pub csv: String,
+    /// The months whose statements are offered.
+    pub months: Vec<String>,
+    /// What the form that chooses a currency keeps of other sections.
+    pub currency_keeps: Value,
 }
 
 /// The price list shows what this many credits buy.
@@ -61,10 +67,21 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
     let set_in = data.auto["setting"]["currency"].as_str().and_then(|code| code.parse().ok());
     let sold = data.sells.then(|| packs(account, catalog, data.currency, reader));
     let sold = sold.unwrap_or_default();
+    let buys = data.sells && data.session["buy"] == true;
+    let plans = &data.subscriptions;
+    let offered = Offered {
+        packs: buys && !catalog.packs.is_empty(),
+        plans: buys && plans["subscription"].is_null() && plans["plans"] != json!([]),
+        portal: buys && plans["portal"] == true,
+    };
     json!({
         "account_name": data.account_name,
         "names": names(catalog, reader),
         "contact": contact(&data.subscriptions, catalog),
+        "lead": lead(account, offered).map(|lead| json!({
+            "about": lead.about.name(), "action": lead.action.name(),
+            "is_closed": lead.is_closed, "is_empty": lead.is_empty,
+        })),
         "total": total,
         // While the gate is closed, for any reason, nothing is called available.
         "spends": account.gate.is_open(),
@@ -96,11 +113,13 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
         "older": data.older,
         "newest": data.newest,
         "csv": data.csv,
+        "months": data.months,
+        "currency_keeps": data.currency_keeps,
     })
 }
 
 /// The names of all that the catalog names, by kind and by key.
-fn names(catalog: &Catalog, reader: &Locales) -> Value {
+pub(super) fn names(catalog: &Catalog, reader: &Locales) -> Value {
     fn of<'a>(
         named: impl Iterator<Item = (&'a String, &'a Naming)>,
         reader: &Locales,

@@ -168,7 +168,7 @@ fn adapt(stack: &Stack, made: &Made, method: &str, path: &str, operation: &Value
             curl.body =
                 Some(if path == "/enter" { format!("t={}", made.link) } else { String::new() });
         }
-        ("/", _) => curl.headers.push(format!("Cookie: {COOKIE}={}", made.token)),
+        ("/" | "/statement", _) => curl.headers.push(format!("Cookie: {COOKIE}={}", made.token)),
         ("/v1/stripe/webhook", _) => {
             let signed = stack.stripe.as_ref().map(|stripe| stripe.signed(EVENT));
             let signature = signed.as_ref().and_then(|r| r.headers().get("stripe-signature"));

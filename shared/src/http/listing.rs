@@ -7,7 +7,7 @@ use super::{Call, Problem, cursor};
 use crate::domain::entry::EntryGroup;
 use crate::domain::id::AccountIdError;
 use crate::domain::payment::State;
-use crate::domain::period::Day;
+use crate::domain::period::{Day, Period, month};
 use crate::domain::viewer::Viewer;
 use crate::domain::{AccountFilter, AccountId, Catalog, Gate, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
@@ -96,6 +96,33 @@ impl Call<'_> {
             _ => {}
         }
         fields.finish(account.map(|account| (account, from, to))).map_err(Problem::from)
+    }
+
+    /// The month whose statement is requested, the present one if none is, and the place where it
+    /// continues.
+    pub fn statement(
+        &self,
+        account: &AccountId,
+        now: Instant,
+    ) -> Result<(Period, Option<From>), Problem> {
+        const MONTH: &str = "must be a month such as \"2026-11\" that has begun";
+        let mut fields = Fields::default();
+        let parameters: Vec<_> = self.query().collect();
+        let (mut asked, mut from) = (month(now), None);
+        for (name, value) in once_each(&mut fields, &parameters) {
+            match name {
+                "month" => {
+                    let first = Day::parse(&format!("{value}-01")).map(Day::start);
+                    let begun = first.filter(|first| *first <= now).ok_or(MONTH);
+                    asked = fields.checked(name, begun).map_or(asked, month);
+                }
+                "cursor" => from = fields.checked(name, place(value, account)),
+                // `Call::visitor` checks it.
+                "session" => {}
+                _ => fields.wrong_word(name, UNKNOWN, name, ["month", "cursor"]),
+            }
+        }
+        fields.finish(Some((asked, from))).map_err(Problem::from)
     }
 
     /// The state of the requested checkouts, if one is given.

@@ -11,6 +11,7 @@ pub const ROUTES: [(&str, &str); 47] = [
     ("/enter", "GET, POST"),
     ("/leave", "POST"),
     ("/scrip.js", "GET"),
+    ("/statement", "GET"),
     ("/v1/accounts", "GET"),
     ("/v1/accounts/{account}", "GET, PUT"),
     ("/v1/accounts/{account}/auto-top-up", "DELETE, GET"),

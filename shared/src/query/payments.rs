@@ -62,6 +62,39 @@ pub async fn list(
     Ok(PaymentsPart { payments, next: places.pop().filter(|_| more) })
 }
 
+/// Some purchases of an account, and the place after which there may be more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PurchasesPart {
+    pub purchases: Vec<Checkout>,
+    pub next: Option<PaymentPlace>,
+}
+
+/// The purchases of an account, the latest first: up to `limit` of the next 50 orders, without
+/// those that were not paid in time.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn purchases(
+    context: &Context,
+    account: &AccountId,
+    before: Option<&PaymentPlace>,
+    limit: usize,
+) -> Result<PurchasesPart, StoreError> {
+    let most = i32::try_from(READ).expect("it is small") + 1;
+    let places = context.store.payment_places(Some(account), before, most).await?;
+    let (mut purchases, mut read) = (Vec::new(), 0);
+    for place in places.iter().take(READ) {
+        if purchases.len() == limit {
+            break;
+        }
+        let found = order_or_payment(context, &place.id).await?;
+        purchases.extend(found.filter(|found| found.state != State::Expired));
+        read += 1;
+    }
+    let next = if read < places.len() { places.into_iter().take(read).next_back() } else { None };
+    Ok(PurchasesPart { purchases, next })
+}
+
 /// The payments and events that wait for an operator, the oldest first.
 ///
 /// # Errors

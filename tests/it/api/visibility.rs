@@ -15,7 +15,7 @@ use crate::support::{Answer, Stack, answer, contract};
 
 const ADA: &str = "arn:aws:iam::123456789012:user/ada";
 /// Every internal text of the company contains one of these.
-const INTERNAL: [&str; 2] = ["internal", "arn:"];
+const INTERNAL: [&str; 2] = ["internal", "arn:aws"];
 
 /// A request of somebody of the company, signed by the principal of a sample event.
 async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Value) -> Answer {

@@ -9,24 +9,25 @@ use crate::support::browser::{Browser, Tab};
 use crate::support::shop::Shop;
 
 /// Each message of the page, by its id: its title, and a part of its text.
-const MESSAGES: [(&str, &str, &str); 5] = [
+const MESSAGES: [(&str, &str, &str); 6] = [
     ("debt", "A payment was reversed", "500 of its credits were already spent"),
     ("past_due", "A payment for your plan failed", "New plan credits arrive when"),
     ("frozen", "This account is frozen", "You keep your credits"),
     ("plan", "You have no plan that includes AI", "can spend them when you have a plan"),
     ("empty", "You are out of credits", "Everything else keeps working"),
+    ("new", "Your credits are ready", "You have not used any yet"),
 ];
 
 /// An account in each such state, and the ids of its page's messages.
 const SHOWN: [(&str, &[&str]); 8] = [
-    ("debt", &["empty", "debt"]),
+    ("debt", &["debt"]),
     ("owing", &["debt"]),
     ("past-due", &["past_due"]),
     ("frozen", &["frozen"]),
     ("standard", &["plan"]),
     ("canceled", &["plan"]),
     ("empty", &["empty"]),
-    ("grants", &[]),
+    ("grants", &["new"]),
 ];
 
 /// The page shows exactly these messages, each with its own words.

@@ -182,8 +182,9 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
         "per_",
         "auto_failed_",
         "auto_off_",
+        "group_",
     ];
-    let named = ["included", "purchased"];
+    let named = ["included", "purchased", "statement_lapsed", "statement_used"];
     for key in table.keys() {
         let family = families.iter().any(|family| key.starts_with(family));
         assert!(used.contains(key) || family || named.contains(&key.as_str()), "{key} is unused");

@@ -16,12 +16,8 @@ pub enum EntryGroup {
 }
 
 impl EntryGroup {
-    pub const ALL: [EntryGroup; 4] = [
-        EntryGroup::Usage,
-        EntryGroup::Purchases,
-        EntryGroup::Renewals,
-        EntryGroup::Adjustments,
-    ];
+    pub const ALL: [EntryGroup; 4] =
+        [EntryGroup::Usage, EntryGroup::Purchases, EntryGroup::Renewals, EntryGroup::Adjustments];
 
     /// The word for it in a query.
     pub fn name(self) -> &'static str {

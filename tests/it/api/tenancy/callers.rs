@@ -55,7 +55,7 @@ pub(super) const ROLES: [Role; 8] = [
 impl Role {
     /// Whether it has a session that the route accepts: the page itself accepts only its cookie.
     pub(super) fn opens(self, route: &Route) -> bool {
-        self == Role::Page || (matches!(self, Role::Viewer | Role::Buyer) && route.path != "/")
+        self == Role::Page || (matches!(self, Role::Viewer | Role::Buyer) && !is_page(route))
     }
 
     /// The headers that identify it as a customer of `account`.
@@ -281,5 +281,10 @@ pub(super) fn body(route: &Route) -> &'static str {
 
 /// Whether the route is for customers, and needs a session.
 pub(super) fn wants_session(route: &Route) -> bool {
-    route.method != "OPTIONS" && (route.path.starts_with("/v1/me/") || route.path == "/")
+    route.method != "OPTIONS" && (route.path.starts_with("/v1/me/") || is_page(route))
+}
+
+/// Whether the route answers a page to the session of a cookie.
+pub(super) fn is_page(route: &Route) -> bool {
+    ["/", "/statement"].contains(&route.path.as_str())
 }

@@ -48,9 +48,11 @@ const SESSION: &[&str] = &[
     "POST /v1/me/topup-plans",
     "OPTIONS /v1/me/topup-plans",
 ];
-/// Routes for anyone. The page shows an account to its session, and a link belongs to a session.
+/// Routes for anyone. The page and a statement show an account to its session, and a link belongs
+/// to a session.
 const PUBLIC: &[&str] = &[
     "GET /",
+    "GET /statement",
     "GET /enter",
     "POST /enter",
     "POST /leave",
@@ -288,7 +290,7 @@ async fn an_open_route_refuses_a_caller_without_credentials() {
             assert_eq!(refused, (403, "origin_refused"), "{route}");
         } else if route == STRIPE {
             assert_eq!(refused, (400, "signature_invalid"), "{route}");
-        } else if PUBLIC[..4].contains(&route.as_str()) {
+        } else if PUBLIC[..5].contains(&route.as_str()) {
             assert!((400..500).contains(&answer.status), "{route}: {answer:?}");
             assert!(!answer.headers.contains_key("set-cookie"), "{route}");
             assert!(!answer.body.to_string().contains("acme"), "{route}");
