@@ -1,17 +1,24 @@
 //! Page: serves a link that opens a session, the session's page, the files of the page, and what
 //! the session reads. Anyone can reach it.
 
+pub mod address;
+mod allowance;
 mod auto_top_up;
 mod brand;
+pub mod chart;
 mod compress;
 mod files;
 mod language;
 mod ledger;
 mod limits;
 mod me;
+pub mod pace;
 mod region;
 mod render;
+mod share;
 mod show;
+mod usage;
+pub mod usage_question;
 mod view;
 
 pub use files::{FILES, File};

@@ -15,12 +15,15 @@ use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{auto_top_up, ledger, limits, region, render, view};
+use super::address::Address;
+use super::usage::UsageContext;
+use super::usage_question::UsageQuestion;
+use super::{allowance, auto_top_up, ledger, limits, pace, region, render, usage, view};
 
+/// The parameters of the ledger's form, and the place that a listing by another form has not.
+const LEDGER: [&str; 5] = ["kind", "action", "from", "to", "cursor"];
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
-/// The days of its chart.
-const DAYS: u32 = 30;
 
 /// The page of the browser's session.
 pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -46,10 +49,27 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let LedgerPart { pending, listed } = part;
     let advanced = advance::advance(&loaded.account, &catalog, now)?;
     let limits = query::limits::find(context, &catalog, account).await?;
-    let to = Day::of(now).plus(1);
-    let from_day = to.minus(DAYS);
-    let days = query::usage::usage(context, account, from_day, to).await?;
-    let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
+    let limits = limits::shown(&limits);
+    let (today, period) = (Day::of(now), usage::period(&advanced.account));
+    let question = UsageQuestion::new(&asked.address, period, today);
+    let days = usage::read(context, account, &question, today).await?;
+    let usage = usage::shown(
+        &question,
+        &UsageContext {
+            days: &days,
+            catalog: &catalog,
+            reader: &reader,
+            address: &asked.address,
+            period,
+            allowance: allowance::given(&advanced.account, now),
+            today,
+            limits: limits["rows"].as_array().map_or(&[], Vec::as_slice),
+        },
+    );
+    let consumed = days.iter().map(|(day, usage)| (*day, usage.credits())).collect();
+    let pace = pace::pace(&consumed, today);
+    let recharge = advanced.account.plan_state.next_recharge(&catalog, now);
+    let renews = recharge.map(|recharge| recharge.at);
     let billing = billing(context, account).await?;
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
     let entries = http::ledger::listing_json(pending, listed_entries, None, &catalog, viewer);
@@ -62,9 +82,9 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
-        limits: limits::shown(&limits),
-        usage: value(&usage),
-        models: view::models(&days, &catalog),
+        left: allowance::left(&advanced.account, pace, renews, now),
+        limits,
+        usage,
         payments: payments(context, call, account).await?,
         subscriptions: value(&http::subscription::subscriptions_json(
             &advanced.account,
@@ -74,7 +94,6 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         )),
         topups: value(&http::topup::topups_json(&catalog, &billing, &reader)),
         auto: auto_top_up::shown(context.store.auto_top_up(account).await?.as_ref(), now),
-        days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,
             "subject": session.subject,
@@ -168,14 +187,14 @@ struct Asked {
     currency: Option<Currency>,
     /// The same filter as parameters of the ledger's route.
     listing: Vec<(String, String)>,
+    /// All parameters of the page.
+    address: Address,
 }
 
 impl Asked {
     fn of(call: &Call<'_>) -> Asked {
-        let sent = |wanted: &str| {
-            let found = call.query().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| value).unwrap_or_default()
-        };
+        let address = Address::new(call.query());
+        let sent = |name| address.get(name).to_owned();
         let (kind, action, from, to) = (sent("kind"), sent("action"), sent("from"), sent("to"));
         // Text that is no day stays as it is, and the route refuses it. The last day is included.
         let day = |day: &str, days| match Day::parse(day) {
@@ -192,7 +211,7 @@ impl Asked {
         let listing = listing.into_iter().filter(|(_, value)| !value.is_empty());
         let listing = listing.map(|(name, value)| (name.to_owned(), value)).collect();
         let currency = sent("currency").parse().ok();
-        Asked { kind, action, from, to, currency, listing }
+        Asked { kind, action, from, to, currency, listing, address }
     }
 
     fn shown(&self) -> Value {
@@ -200,23 +219,15 @@ impl Asked {
         json!({
             "kind": self.kind, "action": self.action, "from": self.from, "to": self.to, "set": set,
             "currency": self.currency,
+            "hidden": self.address.without(&LEDGER),
+            "clear": self.address.with(&LEDGER.map(|name| (name, ""))).link("ledger"),
+            "of_currency": self.address.without(&["currency"]),
         })
     }
 
     /// The page with the same form, from a cursor of the ledger on.
     fn link(&self, cursor: Option<&str>) -> String {
-        let form = [
-            ("kind", &self.kind),
-            ("action", &self.action),
-            ("from", &self.from),
-            ("to", &self.to),
-        ];
-        let form = form.into_iter().filter(|(_, value)| !value.is_empty());
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        let currency = self.currency.as_ref().map(|currency| ("currency", currency.as_str()));
-        query.extend_pairs(form).extend_pairs(currency);
-        query.extend_pairs(cursor.map(|cursor| ("cursor", cursor)));
-        format!("/?{}#ledger", query.finish())
+        self.address.with(&[("cursor", cursor.unwrap_or_default())]).link("ledger")
     }
 
     /// The address of the CSV. A link has no headers, so its query names the session of the page.
