@@ -32,7 +32,7 @@ async fn main() -> ExitCode {
         let mut tab = browser.tab(width, height);
         tab.scheme(scheme);
         tab.enter(&link(stack, account).await);
-        tab.until("document.querySelector('#hero time').textContent.includes('(')");
+        tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
         take(&mut tab, &folder.join(format!("{name}.png")));
     }
     // Between the payment and its credits: the customer pays by a method that takes days.

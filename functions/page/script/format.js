@@ -19,6 +19,7 @@ export function format(t) {
   const locale = navigator.languages.find((tag) => tag.split('-')[0] === t.lang) ?? t.lang;
   const plural = new Intl.PluralRules(t.lang);
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
+  const hundredths = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, roundingMode: 'trunc' });
   const signed = new Intl.NumberFormat(locale, { maximumFractionDigits: 6, signDisplay: 'exceptZero' });
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
 
@@ -31,6 +32,8 @@ export function format(t) {
 
   /** An amount of credits. A decimal string is formatted exactly, never as a float. */
   const number = (value) => decimal.format(value);
+  /** The same in a summary: two decimals at most, but all of what is less than a hundredth. */
+  const about = (value) => (/^-?0\.00/.test(value) ? decimal : hundredths).format(value);
   const change = (value) => signed.format(value);
 
   /** A price, given in whole units of its currency as a decimal string. */
@@ -47,7 +50,7 @@ export function format(t) {
   }
 
   /**
-   * An instant. Where it begins ("day") or ends ("last"; "end", which names UTC) with a day in UTC,
+   * An instant. Where it begins ("day"; "tick", without its year) or ends ("last"; "end", which names UTC) with a day in UTC,
    * it is shown as that day: credits that expire at its first instant can be used up to the day
    * before. Otherwise it is shown with its time.
    */
@@ -55,8 +58,9 @@ export function format(t) {
     const at = new Date(text);
     if (!(style in STYLES) && at % DAY_MS === 0) {
       const timeZoneName = style === 'end' ? 'short' : undefined;
-      const form = new Intl.DateTimeFormat(locale, { ...DAY, timeZone: 'UTC', timeZoneName });
-      return form.format(at - (style === 'day' ? 0 : 1));
+      const year = style === 'tick' ? undefined : DAY.year;
+      const form = new Intl.DateTimeFormat(locale, { ...DAY, year, timeZone: 'UTC', timeZoneName });
+      return form.format(at - (['day', 'tick'].includes(style) ? 0 : 1));
     }
     const shown = new Intl.DateTimeFormat(locale, STYLES[style] ?? STYLES.minute).format(at);
     return style === 'soon' ? `${shown} (${until(at).replaceAll(' ', '\u00a0')})` : shown;
@@ -71,5 +75,5 @@ export function format(t) {
     return relative.format(s, 'second');
   }
 
-  return { change, label, money, number, say, time, until };
+  return { about, change, label, money, number, say, time, until };
 }

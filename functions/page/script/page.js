@@ -4,9 +4,10 @@ import { now, sync } from './clock.js';
 import { format } from './format.js';
 import { keepOlder, loadOlder } from './history.js';
 import { t } from './texts.js';
+import { walk } from './usage.js';
 import { Watch } from './watch.js';
 
-const { change, money, number, say, time, until } = format(t);
+const { about, change, money, number, say, time, until } = format(t);
 
 const news = document.getElementById('news');
 const { back, ends, now: here, seq: shown } = document.body.dataset;
@@ -18,8 +19,10 @@ let told;
 
 function localize(within) {
   for (const data of within.querySelectorAll('data[value]')) {
-    const { currency, sign } = data.dataset;
-    data.textContent = currency ? money(data.value, currency) : (sign === undefined ? number : change)(data.value);
+    const { about: short, currency, sign } = data.dataset;
+    const write = short !== undefined ? about : sign !== undefined ? change : number;
+    data.textContent = currency ? money(data.value, currency) : write(data.value);
+    if (data.title) data.title = number(data.value);
   }
   for (const at of within.querySelectorAll('time[data-style]')) {
     at.textContent = time(at.dateTime, at.dataset.style);
@@ -37,10 +40,37 @@ function localize(within) {
     loadOlder(event, read, localize).catch((error) => error !== CLOSED && location.assign(href));
   });
   for (const month of within.querySelectorAll('#statement-month option')) month.textContent = time(month.value, 'month');
+  for (const bars of within.querySelectorAll('.bars')) walk(bars);
+  questions(within);
   limits(within);
   subscribable(within);
   automatic(within);
 }
+
+/** Links and forms that ask another question about usage: only the sections that differ change. */
+function questions(within) {
+  for (const link of within.querySelectorAll('#usage a[href]')) {
+    link.addEventListener('click', (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      turn(link.href);
+    });
+  }
+  within.querySelector('form#usage-days')?.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const filled = [...new FormData(event.target)].filter(([, value]) => value);
+    // A field that has the focus would keep the section as it is.
+    event.target.querySelector('button').focus({ preventScroll: true });
+    turn(`/?${new URLSearchParams(filled)}#usage`);
+  });
+}
+
+/** Goes to another address of the page. */
+function turn(href) {
+  history.pushState(null, '', href);
+  refresh().catch(() => location.reload());
+}
+addEventListener('popstate', () => refresh().catch(() => location.reload()));
 
 /** The controls of limits: they need this script. */
 function limits(within) {

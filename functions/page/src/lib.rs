@@ -2,8 +2,10 @@
 //! the session reads. Anyone can reach it.
 
 pub mod address;
+mod allowance;
 mod auto_top_up;
 mod brand;
+pub mod chart;
 mod compress;
 mod files;
 mod history;
@@ -12,12 +14,16 @@ pub mod lead;
 mod ledger;
 mod limits;
 mod me;
+pub mod pace;
 mod purchases;
 mod region;
 mod render;
+mod share;
 mod show;
 mod show_statement;
 pub mod statement;
+mod usage;
+pub mod usage_question;
 mod view;
 
 pub use files::{FILES, File};

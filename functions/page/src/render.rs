@@ -66,6 +66,8 @@ fn templates(language: &'static Language) -> Environment<'static> {
     templates.add_function("plain", plain);
     let credits = move |value: Value| safe(amount(language, &value.to_string()));
     templates.add_function("credits", credits);
+    let about = move |value: Value| safe(about(language, &value.to_string()));
+    templates.add_function("about", about);
     let change = move |value: Value| safe(change(language, &value.to_string()));
     templates.add_function("change", change);
     let money = move |value: &str, currency: &str| safe(money(language, value, currency));
@@ -115,6 +117,27 @@ fn amount(language: &Language, value: &str) -> String {
     format!("<data value=\"{value}\">{}</data>", grouped(language, value))
 }
 
+/// An amount in a summary: with at most two decimals, and its exact digits behind it.
+fn about(language: &Language, value: &str) -> String {
+    let (exact, shown) = (grouped(language, value), grouped(language, cut(value)));
+    let title = match exact == shown {
+        true => String::new(),
+        false => format!(" title=\"{exact}\""),
+    };
+    format!("<data value=\"{value}\" data-about{title}>{shown}</data>")
+}
+
+/// An amount without the decimals after the second, so that nobody is shown more than there is.
+/// Less than a hundredth keeps them all: it is not nothing.
+fn cut(value: &str) -> &str {
+    let Some((whole, decimals)) = value.split_once('.') else { return value };
+    match decimals.get(..2).unwrap_or(decimals).trim_end_matches('0') {
+        "" if whole.trim_start_matches('-') == "0" => value,
+        "" => whole,
+        kept => &value[..whole.len() + 1 + kept.len()],
+    }
+}
+
 fn change(language: &Language, value: &str) -> String {
     let shown = match value.strip_prefix('-') {
         Some(rest) => format!("\u{2212}{}", grouped(language, rest)),
@@ -159,6 +182,7 @@ fn time(at: &str, style: &str) -> String {
     let clock = clock.get(..5).unwrap_or_default();
     let shown = match style {
         "day" if is_midnight => day.to_owned(),
+        "tick" if is_midnight => day.get(5..).unwrap_or(day).to_owned(),
         "last" if is_midnight => last_day(at),
         "end" if is_midnight => format!("{} UTC", last_day(at)),
         "clock" => format!("{clock} UTC"),

@@ -16,14 +16,17 @@ use shared::session::{Scope, Session};
 
 use super::address::Address;
 use super::history::History;
-use super::{auto_top_up, ledger, limits, purchases, region, render, show_statement, view};
-
+use super::usage::UsageContext;
+use super::usage_question::UsageQuestion;
+use super::{
+    allowance, auto_top_up, ledger, limits, pace, purchases, region, render, show_statement, usage,
+    usage_question, view,
+}; 5] = ["kind", "action", "from", "to", "cursor"];
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
-/// The days of its chart.
-const DAYS: u32 = 30;
 
-/// The parameters of the page. What else is in an address is in none of its links.
+/// The parameters of the page beside those of its usage. What else is in an address is in none of
+/// its links.
 const PARAMETERS: [&str; 9] =
     ["group", "reference", "kind", "action", "from", "to", "cursor", "payments", "currency"];
 
@@ -37,7 +40,9 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let (account, catalog) = (&session.account, context.catalog().await);
     let language = super::language(call, Some(&session));
     let reader = call.reader(&session).within(&language.tag);
-    let known = |(name, _): &(String, String)| PARAMETERS.contains(&name.as_str());
+    let known = |(name, _): &(String, String)| {
+        PARAMETERS.iter().chain(&usage_question::PARAMETERS).any(|known| known == name)
+    };
     let address = Address::new(call.query().filter(known));
     let history = History::new(&address);
     let (filter, from) = match call.listed_by(&history.listing(), account, &catalog) {
@@ -53,10 +58,27 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     let LedgerPart { pending, listed } = part;
     let advanced = advance::advance(&loaded.account, &catalog, now)?;
     let limits = query::limits::find(context, &catalog, account).await?;
-    let to = Day::of(now).plus(1);
-    let from_day = to.minus(DAYS);
-    let days = query::usage::usage(context, account, from_day, to).await?;
-    let usage = http::usage::usage_json(account, from_day, to, &days, &catalog);
+    let limits = limits::shown(&limits);
+    let (today, period) = (Day::of(now), usage::period(&advanced.account));
+    let question = UsageQuestion::new(&address, period, today);
+    let days = usage::read(context, account, &question, today).await?;
+    let usage = usage::shown(
+        &question,
+        &UsageContext {
+            days: &days,
+            catalog: &catalog,
+            reader: &reader,
+            address: &address,
+            period,
+            allowance: allowance::given(&advanced.account, now),
+            today,
+            limits: limits["rows"].as_array().map_or(&[], Vec::as_slice),
+        },
+    );
+    let consumed = days.iter().map(|(day, usage)| (*day, usage.credits())).collect();
+    let pace = pace::pace(&consumed, today);
+    let recharge = advanced.account.plan_state.next_recharge(&catalog, now);
+    let renews = recharge.map(|recharge| recharge.at);
     let billing = billing(context, account).await?;
     let purchases = purchases::shown(context, call, account, address.get("payments")).await?;
     let (pending, listed_entries) = (pending.as_ref(), &listed.entries);
@@ -70,9 +92,9 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
-        limits: limits::shown(&limits),
-        usage: value(&usage),
-        models: view::models(&days, &catalog),
+        left: allowance::left(&advanced.account, pace, renews, now),
+        limits,
+        usage,
         payments: json!({
             "waiting": purchases.waiting,
             "done": purchases.done,
@@ -87,7 +109,6 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
         )),
         topups: value(&http::topup::topups_json(&catalog, &billing, &reader)),
         auto: auto_top_up::shown(context.store.auto_top_up(account).await?.as_ref(), now),
-        days: (0..DAYS).map(|n| from_day.plus(n)).collect(),
         session: json!({
             "id": session.id,
             "subject": session.subject,

@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use shared::domain::catalog::{Action, ActionNumber, Pricing, UnitPrice};
-use shared::domain::period::Day;
-use shared::domain::rates::ModelNumber;
+use shared::domain::catalog::{Action, Pricing, UnitPrice};
 use shared::domain::viewer::Viewer;
 use shared::domain::words::Naming;
-use shared::domain::{Account, Catalog, Credits, Currency, Instant, Locales, Money, Pack, Usage};
+use shared::domain::{Account, Catalog, Credits, Currency, Instant, Locales, Money, Pack};
 use shared::query::ledger::KINDS;
 
 use super::lead::{Offered, lead};
+use super::pace;
 
 /// The answers of the routes, and addresses.
 pub(super) struct Data {
@@ -22,9 +21,10 @@ pub(super) struct Data {
     /// The rows of the ledger.
     pub entries: Vec<Value>,
     pub limits: Value,
+    /// What is left of this period's allowance, and in addition to it.
+    pub left: Value,
+    /// The answer to the question about usage.
     pub usage: Value,
-    /// The same by model.
-    pub models: Vec<Value>,
     /// The purchases, those that are not credited apart.
     pub payments: Value,
     /// The account's plan and subscription, and the plans that are offered.
@@ -33,8 +33,6 @@ pub(super) struct Data {
     pub topups: Value,
     /// The account's auto top-up.
     pub auto: Value,
-    /// The days of the usage, including those without any.
-    pub days: Vec<Day>,
     pub session: Value,
     /// Whether customers can buy credits here.
     pub sells: bool,
@@ -59,10 +57,6 @@ const MANY: Credits = Credits::whole(100);
 const MODELS: usize = 50;
 
 pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Locales) -> Value {
-    let (available, held) = (account.available, account.held());
-    let consumed: Credits = account.consumed.values().copied().sum();
-    let total = available + held + consumed;
-    let share = |part: Credits| per_mille(part, total);
     // A new setting has the currency of the one before, so that what was charged still counts.
     let set_in = data.auto["setting"]["currency"].as_str().and_then(|code| code.parse().ok());
     let sold = data.sells.then(|| packs(account, catalog, data.currency, reader));
@@ -82,13 +76,11 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
             "about": lead.about.name(), "action": lead.action.name(),
             "is_closed": lead.is_closed, "is_empty": lead.is_empty,
         })),
-        "total": total,
         // While the gate is closed, for any reason, nothing is called available.
         "spends": account.gate.is_open(),
-        "share": { "available": share(available), "held": share(held) },
+        "left": data.left,
         "enough": enough(account, catalog, reader),
         "pools": pools(&data.balance, account),
-        "consumed": used(&data.balance, account, catalog),
         "sold_here": data.sells,
         "packs": sold,
         "currencies": currencies(catalog, data.currency),
@@ -101,8 +93,7 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
         "rate_groups": rate_groups(&data.rate_card, catalog),
         "model_rates": model_rates(&data.rate_card),
         "kinds": KINDS.iter().filter(|kind| !Viewer::UNSEEN.contains(kind)).collect::<Vec<_>>(),
-        "days": chart(&data.usage, &data.days),
-        "models": data.models,
+        "usage": data.usage,
         "limits": data.limits,
         "balance": data.balance,
         "catalog": data.rate_card,
@@ -167,7 +158,7 @@ fn buys(price: &UnitPrice, credits: Credits) -> i128 {
     i128::from(credits.micro()) * i128::from(price.per) / i128::from(price.credits.micro())
 }
 
-/// The grants in burn order, in two groups: included, and purchased.
+/// The grants in burn order, in two groups: the period's allowance, and those in addition to it.
 fn pools(balance: &Value, account: &Account) -> Vec<Value> {
     let shown = balance["grants"].as_array().into_iter().flatten();
     let numbered =
@@ -177,71 +168,14 @@ fn pools(balance: &Value, account: &Account) -> Vec<Value> {
             (grant, shown)
         });
     let numbered: Vec<_> = numbered.collect();
-    let pool = |name, paid| {
-        let own = numbered.iter().filter(move |(grant, _)| grant.kind.is_paid() == paid);
+    let pool = |name, is_allowance| {
+        let own = numbered.iter();
+        let own = own.filter(move |(grant, _)| pace::is_allowance(grant.kind) == is_allowance);
         let left: Credits = own.clone().map(|(grant, _)| grant.left).sum();
         let grants: Vec<_> = own.map(|(_, shown)| shown.clone()).collect();
         (!grants.is_empty()).then(|| json!({ "name": name, "left": left, "grants": grants }))
     };
-    [pool("included", false), pool("purchased", true)].into_iter().flatten().collect()
-}
-
-/// The consumption by action, the largest first, with its share of the total.
-fn used(balance: &Value, account: &Account, catalog: &Catalog) -> Vec<Value> {
-    let total: Credits = account.consumed.values().copied().sum();
-    let shown = balance["consumed"]["actions"].as_array().into_iter().flatten();
-    let mut used: Vec<(Credits, Value)> = shown
-        .zip(account.consumed.values())
-        .filter(|(_, credits)| !credits.is_zero())
-        .map(|(shown, credits)| {
-            let mut shown = shown.clone();
-            shown["share"] = json!(per_mille(*credits, total));
-            (*credits, shown)
-        })
-        .collect();
-    debug_assert!(used.iter().all(|(_, shown)| {
-        shown["action"].as_str().is_none_or(|name| catalog.actions.contains_key(name))
-    }));
-    used.sort_by_key(|(credits, _)| -*credits);
-    used.into_iter().map(|(_, shown)| shown).collect()
-}
-
-/// The consumption of models on these days, the largest first.
-pub(super) fn models(days: &BTreeMap<Day, Usage>, catalog: &Catalog) -> Vec<Value> {
-    let mut used = BTreeMap::<(ActionNumber, ModelNumber), Credits>::new();
-    for (of, of_day) in days.values().flat_map(|usage| &usage.models) {
-        *used.entry(*of).or_default() += of_day.credits;
-    }
-    let mut used: Vec<_> = used.into_iter().filter(|(_, credits)| !credits.is_zero()).collect();
-    used.sort_by_key(|(_, credits)| -*credits);
-    let shown = used.into_iter().map(|((action, model), credits)| {
-        let (of, name) = (catalog.action_name(action), catalog.model_name(action, model));
-        json!({ "action": of, "model": name, "credits": credits })
-    });
-    shown.collect()
-}
-
-/// The days as bars: the tallest has height 100. None: no day has consumption.
-fn chart(usage: &Value, days: &[Day]) -> Option<Value> {
-    let used: Vec<(String, Credits)> = usage["days"].as_array()?.iter().filter_map(read).collect();
-    let most =
-        used.iter().map(|(_, credits)| *credits).max().filter(|most| *most > Credits::ZERO)?;
-    let bars = days.iter().map(|day| {
-        let day = day.to_string();
-        let credits = used.iter().find(|(used, _)| *used == day).map_or(Credits::ZERO, |u| u.1);
-        // A day with more refunds than debits has no bar; the table has its number.
-        let height = per_mille(credits.max(Credits::ZERO), most) / 10;
-        json!({ "day": day, "credits": credits, "height": height })
-    });
-    let bars: Vec<_> = bars.collect();
-    Some(json!({ "credits": usage["credits"], "width": 10 * bars.len(), "days": bars }))
-}
-
-fn read(day: &Value) -> Option<(String, Credits)> {
-    let credits = day["credits"].as_str()?;
-    let unsigned = credits.trim_start_matches('-').parse().unwrap_or(Credits::ZERO);
-    let credits = if credits.starts_with('-') { -unsigned } else { unsigned };
-    Some((day["day"].as_str()?.to_owned(), credits))
+    [pool("allowance", true), pool("extra", false)].into_iter().flatten().collect()
 }
 
 /// The actions that are priced by the unit, by the group that they are in; those without one first.
@@ -324,11 +258,4 @@ fn offer(name: &str, pack: &Pack, price: Money, debt: Credits) -> Value {
         "each": price.each(pack.credits),
         "expires_after_months": pack.expires_after_months.to_string(),
     })
-}
-
-fn per_mille(part: Credits, total: Credits) -> i64 {
-    match total.is_zero() {
-        true => 0,
-        false => (i128::from(part.micro()) * 1000 / i128::from(total.micro())) as i64,
-    }
 }

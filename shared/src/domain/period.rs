@@ -75,6 +75,12 @@ impl Day {
         Day::from_days(self.days().saturating_sub(days)).unwrap_or(Day::FIRST)
     }
 
+    /// The Monday of its week; of the days before the first Monday [`Day::FIRST`].
+    pub fn monday(self) -> Day {
+        // 1970-01-01 is a Thursday: the fourth day of its week.
+        self.minus((self.days() + 3) % 7)
+    }
+
     /// Its first instant.
     pub fn start(self) -> Instant {
         Instant::from_ms(i64::from(self.0.to_epoch_days()) * DAY_MS)

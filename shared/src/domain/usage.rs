@@ -62,6 +62,20 @@ impl Usage {
         }
     }
 
+    /// Adds the usage of another day or of more.
+    pub fn add(&mut self, other: Usage) {
+        let Usage { actions, models, users } = other;
+        for (of, used) in actions {
+            *self.actions.entry(of).or_default() += used;
+        }
+        for (of, used) in models {
+            *self.models.entry(of).or_default() += used;
+        }
+        for (of, used) in users {
+            *self.users.entry(of).or_default() += used;
+        }
+    }
+
     /// Whether no action has more calls of its models than uses.
     pub fn has_fitting_models(&self) -> bool {
         let mut calls = BTreeMap::<ActionNumber, u64>::new();
@@ -115,6 +129,35 @@ impl Sum for Used {
             sum += part;
             sum
         })
+    }
+}
+
+/// The usage of weeks, from Monday to Sunday, from that of days: each under its Monday, or under
+/// `from` if that is later.
+pub fn weeks(days: BTreeMap<Day, Usage>, from: Day) -> BTreeMap<Day, Usage> {
+    let mut weeks = BTreeMap::<Day, Usage>::new();
+    for (day, usage) in days {
+        weeks.entry(day.monday().max(from)).or_default().add(usage);
+    }
+    weeks
+}
+
+/// The stretch of time whose usage is summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UsagePer {
+    #[default]
+    Day,
+    Week,
+}
+
+impl UsagePer {
+    pub const ALL: [UsagePer; 2] = [UsagePer::Day, UsagePer::Week];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            UsagePer::Day => "day",
+            UsagePer::Week => "week",
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::domain::entry::EntryGroup;
 use crate::domain::id::AccountIdError;
 use crate::domain::payment::State;
 use crate::domain::period::{Day, Period, month};
+use crate::domain::usage::UsagePer;
 use crate::domain::viewer::Viewer;
 use crate::domain::{AccountFilter, AccountId, Catalog, Gate, Instant};
 use crate::query::ledger::{Filter, From, KINDS};
@@ -62,23 +63,29 @@ impl Call<'_> {
         named.unwrap_or_else(|| Form::of(self.header("accept")))
     }
 
-    /// The account whose usage is requested, and its days: from the first on, and before the
-    /// second.
+    /// The account whose usage is requested, its days, from the first on and before the second, and
+    /// the stretch of time that is summed up.
     pub fn days(
         &self,
         account: Result<AccountId, AccountIdError>,
         now: Instant,
-    ) -> Result<(AccountId, Day, Day), Problem> {
+    ) -> Result<(AccountId, (Day, Day), UsagePer), Problem> {
         let mut fields = Fields::default();
         let account = fields.checked("account", account);
         let parameters: Vec<_> = self.query().collect();
-        let (mut from, mut to) = (None, None);
+        let (mut from, mut to, mut per) = (None, None, None);
         for (name, value) in once_each(&mut fields, &parameters) {
             let asked = match name {
                 "from" => &mut from,
                 "to" => &mut to,
+                "per" => {
+                    let words = UsagePer::ALL.map(UsagePer::name);
+                    let word = word(&mut fields, name, value, &words, one_of(&words));
+                    per = UsagePer::ALL.into_iter().find(|per| Some(per.name()) == word);
+                    continue;
+                }
                 _ => {
-                    fields.wrong_word(name, UNKNOWN, name, ["from", "to"]);
+                    fields.wrong_word(name, UNKNOWN, name, ["from", "to", "per"]);
                     continue;
                 }
             };
@@ -95,7 +102,8 @@ impl Call<'_> {
             }
             _ => {}
         }
-        fields.finish(account.map(|account| (account, from, to))).map_err(Problem::from)
+        let asked = account.map(|account| (account, (from, to), per.unwrap_or_default()));
+        fields.finish(asked).map_err(Problem::from)
     }
 
     /// The month whose statement is requested, the present one if none is, and the place where it

@@ -6,6 +6,7 @@ use super::{Call, Problem, balance, cursor, ledger, limits as listed, usage};
 use crate::context::Context;
 use crate::domain::AccountId;
 use crate::domain::id::AccountIdError;
+use crate::domain::usage::{UsagePer, weeks};
 use crate::domain::viewer::Viewer;
 use crate::query::ledger::LedgerPart;
 use crate::query::{self, UpToNow};
@@ -74,7 +75,7 @@ pub async fn ledger(
     Ok(ledger::listing(form, pending.as_ref(), entries, next, &catalog, viewer))
 }
 
-/// The usage of each day: days that are rolled up, and the entries after them.
+/// The usage of each day or week: days that are rolled up, and the entries after them.
 ///
 /// # Errors
 /// [`Problem`] for the caller.
@@ -83,8 +84,12 @@ pub async fn usage(
     call: &Call<'_>,
     account: Result<AccountId, AccountIdError>,
 ) -> Result<Response<Body>, Problem> {
-    let (account, from, to) = call.days(account, context.clock.now())?;
+    let (account, (from, to), per) = call.days(account, context.clock.now())?;
     let days = query::usage::usage(context, &account, from, to).await?;
+    let days = match per {
+        UsagePer::Day => days,
+        UsagePer::Week => weeks(days, from),
+    };
     let catalog = context.catalog().await;
     // A model without a name was published a moment ago.
     let mut models = days.values().flat_map(|usage| usage.models.keys());

@@ -4,7 +4,7 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 47] = [
+pub const ROUTES: [(&str, &str); 48] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/brand/{file}", "GET"),

@@ -1,4 +1,4 @@
-//! Usage as JSON: the consumption of each day, by action, by model and by user.
+//! Usage as JSON: the consumption of each day or week, by action, by model and by user.
 
 use std::collections::BTreeMap;
 
@@ -23,6 +23,7 @@ struct Report<'a> {
 
 #[derive(Serialize)]
 struct OfDay<'a> {
+    /// The day, or the first day of a week.
     day: Day,
     credits: Credits,
     actions: Vec<OfAction<'a>>,
@@ -69,7 +70,7 @@ impl From<Used> for Part {
     }
 }
 
-/// A 200 with the days on which something was consumed or refunded, in order.
+/// A 200 with the days, or weeks, in which something was consumed or refunded, in order.
 pub fn usage(
     account: &AccountId,
     from: Day,

@@ -63,7 +63,7 @@ async fn each_obstacle_is_explained_in_its_own_words() {
         assert!(called.ends_with(word), "{account}: {called}");
         // If nothing can be spent, the page calls nothing
         // available; it never says received or added.
-        let meter = "document.querySelector('[role=meter]').ariaValueText";
+        let meter = "(document.querySelector('[role=meter]')?.ariaValueText ?? '')";
         let said = format!("document.querySelector('main').innerText + {meter}");
         let said = tab.text(&said);
         assert!(!closed || !said.contains("available"), "{account}: {said}");
@@ -87,7 +87,7 @@ async fn the_page_can_be_printed() {
     let mut tab = browser.tab(794, 1123);
     tab.media("print", "dark");
     tab.enter(&session(&shop.stack, "acme", &base).await.0);
-    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
     let (paper, ink) = ("rgb(255, 255, 255)", "rgb(27, 27, 31)");
     assert_eq!(tab.text("getComputedStyle(document.body).backgroundColor"), paper);
     assert_eq!(tab.text("getComputedStyle(document.body).color"), ink);

@@ -29,10 +29,11 @@ async fn the_row_of_a_call_names_its_model_and_counts() {
     stack.open("acme", "pro").await;
     call(&stack).await;
     let (_, html) = page(&stack, "acme", "").await;
-    let (before, ledger) = html.split_once("id=\"ledger\"").expect("a ledger");
+    let (_, ledger) = html.split_once("id=\"ledger\"").expect("a ledger");
     let row = "Spent Chat gpt-5-mini 1,200 input, 8,000 cached input, 350 output ada \u{2212}0.156";
     assert!(words(ledger).contains(row), "{ledger}");
-    assert!(words(before).contains("Model Action Credits gpt-5-mini Chat 0.156"), "{before}");
+    let (_, html) = page(&stack, "acme", "?usage_by=model").await;
+    assert!(words(&html).contains("Model Share Uses Credits gpt-5-mini 1 0.15 "), "{html}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -44,7 +45,7 @@ async fn a_page_with_calls_is_accessible() {
     shop.stack.action("acme", "a video", "dynamic_video", 2).await;
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(&shop.stack, "acme", &base).await.0);
-    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
     tab.eval("document.querySelector('#ledger').scrollIntoView()");
     assert_accessible(&mut tab, "calls");
     keep_picture(&mut tab, "calls");

@@ -263,7 +263,7 @@ async fn open_row_details_stay_open_when_new_rows_arrive() {
     shop.stack.set_clock("2026-11-23T00:00:00Z");
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(&shop.stack, "acme", &base).await.0);
-    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
     tab.eval("document.querySelector('#ledger').scrollIntoView()");
     assert_accessible(&mut tab, "told");
     // The payment's reference is only in its details.

@@ -33,7 +33,9 @@ async fn an_idle_hour_takes_at_most_30_requests_and_a_hidden_one_none() {
         let mut tab = browser.tab(1280, 900);
         if screen == "the page" {
             tab.enter(&link);
-            tab.until("document.querySelector('#hero time').textContent.includes('(')");
+            tab.until(
+                "document.querySelector('#hero [data-style=soon]').textContent.includes('(')",
+            );
         } else {
             product.open(&mut tab, "acme").await;
         }
@@ -70,7 +72,7 @@ async fn a_page_opened_in_the_background_shows_todays_numbers_once_it_is_seen() 
     let before = serde_json::json!({ "source": hidden });
     tab.call("Page.addScriptToEvaluateOnNewDocument", before);
     tab.enter(&link);
-    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
     assert_eq!(tab.text(NUMBER), "25");
     stack.debit("acme", "a", "5").await;
     hide(&mut tab, false);

@@ -49,7 +49,7 @@ async fn any_browser_shows_days_in_utc_and_instants_in_its_own_zone() {
         tab.lives_in(zone, language);
         tab.enter(&link);
         let squeeze = |of: &str| format!("{of}.textContent.replaceAll('\\u202f', ' ')");
-        let hero = squeeze("document.querySelector('#hero dl time')");
+        let hero = squeeze("document.querySelector('#hero [data-style=soon]')");
         tab.until(&format!("{hero}.includes('(')"));
         assert_eq!(tab.text(&hero), monday, "{zone}");
         let at = squeeze("document.querySelector('#ledger tbody tr:nth-child(2) time')");

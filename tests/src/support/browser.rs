@@ -286,6 +286,8 @@ impl Tab<'_> {
             "/" => (191, Some("/")),
             "ArrowUp" => (38, None),
             "ArrowDown" => (40, None),
+            "ArrowLeft" => (37, None),
+            "Home" => (36, None),
             other => panic!("which key is {other}?"),
         };
         for kind in ["keyDown", "keyUp"] {
