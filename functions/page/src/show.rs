@@ -15,7 +15,8 @@ use shared::query::ledger::{Filter, From, LedgerPart};
 use shared::query::{self, checkouts};
 use shared::session::{Scope, Session};
 
-use super::{auto_top_up, ledger, limits, region, render, view};
+use super::language::Language;
+use super::{auto_top_up, ledger, limits, names, region, render, view};
 
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
@@ -30,7 +31,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
 
 async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<Html, Problem> {
     let (account, catalog) = (&session.account, context.catalog().await);
-    let language = super::language(call, Some(&session));
+    let language = Language::of_call(call, Some(&session));
     let reader = call.reader(&session).within(&language.tag);
     let asked = Asked::of(call);
     let (filter, from) = match call.listed_by(&asked.listing, account, &catalog) {
@@ -58,7 +59,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     show_receipts(context, call, &mut entries).await?;
     // The page shows the same JSON that the routes answer with.
     let data = view::Data {
-        account_name: super::name(context, account).await?,
+        account_name: names::of_account(context, account).await?,
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),
