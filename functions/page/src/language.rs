@@ -4,6 +4,9 @@ use std::sync::{LazyLock, OnceLock};
 
 use minijinja::Environment;
 use serde_json::{Map, Value};
+use shared::domain::Locale;
+use shared::http::Call;
+use shared::session::Session;
 
 /// The name and the text of each file in `texts/`.
 const TABLES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
@@ -44,13 +47,16 @@ impl Language {
         Language { tag, texts: texts.into(), separators, templates: OnceLock::new() }
     }
 
+    /// The language of a customer's request. `session`: theirs, if it is known.
+    pub(super) fn of_call(call: &Call<'_>, session: Option<&Session>) -> &'static Language {
+        let locale = session.and_then(|session| session.locale.as_ref());
+        Language::of_customer(locale.map(Locale::as_str), call.header("accept-language"))
+    }
+
     /// The language of a customer: the one that the session names, or else the first of the
     /// browser's that is here. `accept_language`: the header, whose languages stand in the
     /// customer's order.
-    pub(super) fn of_customer(
-        locale: Option<&str>,
-        accept_language: Option<&str>,
-    ) -> &'static Language {
+    fn of_customer(locale: Option<&str>, accept_language: Option<&str>) -> &'static Language {
         let accepted = accept_language.into_iter().flat_map(|tags| tags.split(','));
         let mut tags = locale.into_iter().chain(accepted);
         let found = tags.find_map(|tag| {

@@ -14,6 +14,7 @@ pub mod lead;
 mod ledger;
 mod limits;
 mod me;
+mod names;
 pub mod pace;
 mod purchases;
 mod region;
@@ -32,11 +33,9 @@ use lambda_http::{Body, Request, Response};
 use serde_json::json;
 use shared::command::session;
 use shared::context::Context;
-use shared::domain::{AccountId, Locale, OperationId};
-use shared::failure::Failure;
+use shared::domain::OperationId;
 use shared::http::customer::{entered, is_open};
 use shared::http::{self, Call, Problem, page};
-use shared::query;
 use shared::session::Session;
 use shared::token::Audience;
 
@@ -48,12 +47,6 @@ pub async fn handle(context: &Context, request: Request) -> Response<Body> {
     let call = Call::new(&request, &context.config);
     let answer = http::answer(context, &call, route(context, &call)).await;
     compress::rendered(&call, call.shared(answer))
-}
-
-/// The language of a customer: that of their session, if it names one, or else of their browser.
-fn language(call: &Call<'_>, session: Option<&Session>) -> &'static Language {
-    let locale = session.and_then(|session| session.locale.as_ref());
-    Language::of_customer(locale.map(Locale::as_str), call.header("accept-language"))
 }
 
 async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
@@ -82,7 +75,7 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
     let Err(problem) = answered else { return answered };
     let Some(back) = problem.no_session() else { return Err(problem) };
     let catalog = context.catalog().await;
-    let look = (language(call, None), &catalog.brand);
+    let look = (Language::of_call(call, None), &catalog.brand);
     Ok(page::html(401, render::ended(look, "over", back)))
 }
 
@@ -128,11 +121,11 @@ async fn enter(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
 async fn leave(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Problem> {
     call.own_form()?;
     let catalog = context.catalog().await;
-    let mut language = language(call, None);
+    let mut language = Language::of_call(call, None);
     let back = match call.visitor(context).await {
         Ok(open) => {
             session::leave(context, &catalog, &open).await?;
-            language = self::language(call, Some(&open));
+            language = Language::of_call(call, Some(&open));
             Some(open.return_url)
         }
         Err(problem) => match problem.no_session() {
@@ -163,13 +156,13 @@ async fn asks(
 ) -> Result<Response<Body>, Problem> {
     let other = open.filter(|open| open.account != linked.account);
     let other_name = match other {
-        Some(other) => Some(name(context, &other.account).await?),
+        Some(other) => Some(names::of_account(context, &other.account).await?),
         None => None,
     };
     let catalog = context.catalog().await;
-    let look = (language(call, Some(linked)), &catalog.brand);
+    let look = (Language::of_call(call, Some(linked)), &catalog.brand);
     let link = json!({
-        "account": name(context, &linked.account).await?,
+        "account": names::of_account(context, &linked.account).await?,
         "subject": linked.subject,
         "return_url": linked.return_url,
         "link": link,
@@ -178,10 +171,4 @@ async fn asks(
         "instead_of": other.map(|other| other.id),
     });
     Ok(page::html(200, render::enter(look, &link)))
-}
-
-/// The name of an account, or else its id.
-async fn name(context: &Context, account: &AccountId) -> Result<String, Problem> {
-    let row = query::directory::row(context, account).await.map_err(Failure::from)?;
-    Ok(row.and_then(|row| row.name).unwrap_or_else(|| account.to_string()))
 }

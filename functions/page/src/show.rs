@@ -16,12 +16,14 @@ use shared::session::{Scope, Session};
 
 use super::address::Address;
 use super::history::History;
+use super::language::Language;
 use super::usage::UsageContext;
 use super::usage_question::UsageQuestion;
 use super::{
-    allowance, auto_top_up, ledger, limits, pace, purchases, region, render, show_statement, usage,
-    usage_question, view,
-}; 5] = ["kind", "action", "from", "to", "cursor"];
+    allowance, auto_top_up, ledger, limits, names, pace, purchases, region, render, show_statement,
+    usage, usage_question, view,
+};
+
 /// The entries that the page shows at once.
 const ENTRIES: usize = 20;
 
@@ -38,7 +40,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
 
 async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Result<Html, Problem> {
     let (account, catalog) = (&session.account, context.catalog().await);
-    let language = super::language(call, Some(&session));
+    let language = Language::of_call(call, Some(&session));
     let reader = call.reader(&session).within(&language.tag);
     let known = |(name, _): &(String, String)| {
         PARAMETERS.iter().chain(&usage_question::PARAMETERS).any(|known| known == name)
@@ -88,7 +90,7 @@ async fn rendered(context: &Context, call: &Call<'_>, session: Session) -> Resul
     show_receipts(context, call, &mut entries).await?;
     // The page shows the same JSON that the routes answer with.
     let data = view::Data {
-        account_name: super::name(context, account).await?,
+        account_name: names::of_account(context, account).await?,
         balance: value(&http::balance::balance_json(&advanced, &catalog, now)),
         rate_card: value(&http::price::catalog_json(&catalog, &reader)),
         entries: ledger::rows(pending.into_iter().chain(listed_entries), entries.into_iter()),

@@ -15,8 +15,9 @@ use shared::query::ledger::{Filter, From, Listed};
 use shared::query::{self, ledger as entries_of};
 use shared::store::Loaded;
 
+use super::language::Language;
 use super::statement::{Line, LineOf, Sort, Statement};
-use super::{ledger, render, view};
+use super::{ledger, names, render};
 
 /// The most entries of a month that one page reads, in three requests to the table of about 1 MB
 /// each. The earlier entries of the month are on a page of their own.
@@ -39,7 +40,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
     };
     let newest = entries.iter().map(|posted| posted.entry.catalog).max();
     let catalog = context.catalog_from(newest.unwrap_or(0)).await;
-    let language = super::language(call, Some(&session));
+    let language = Language::of_call(call, Some(&session));
     let reader = call.reader(&session).within(&language.tag);
     let Statement { opening, closing, held, lines } =
         Statement::new(&entries, period, before.as_ref());
@@ -50,8 +51,8 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
     };
     let view = json!({
         "account": account,
-        "name": super::name(context, account).await?,
-        "names": view::names(&catalog, &reader),
+        "name": names::of_account(context, account).await?,
+        "names": names::names(&catalog, &reader),
         "month": name(period.start),
         "from": period.start,
         "to": period.end,

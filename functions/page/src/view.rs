@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use shared::domain::catalog::{Action, Pricing, UnitPrice};
 use shared::domain::viewer::Viewer;
-use shared::domain::words::Naming;
 use shared::domain::{Account, Catalog, Credits, Currency, Instant, Locales, Money, Pack};
 use shared::query::ledger::KINDS;
 
 use super::lead::{Offered, lead};
+use super::names::{contact, names};
 use super::pace;
 
 /// The answers of the routes, and addresses.
@@ -107,28 +107,6 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
         "months": data.months,
         "currency_keeps": data.currency_keeps,
     })
-}
-
-/// The names of all that the catalog names, by kind and by key.
-pub(super) fn names(catalog: &Catalog, reader: &Locales) -> Value {
-    fn of<'a>(
-        named: impl Iterator<Item = (&'a String, &'a Naming)>,
-        reader: &Locales,
-    ) -> BTreeMap<&'a str, &'a str> {
-        named.map(|(key, naming)| (key.as_str(), naming.name.get(reader))).collect()
-    }
-    json!({
-        "action": of(catalog.actions.iter().map(|(key, action)| (key, &action.naming)), reader),
-        "plan": of(catalog.plans.iter().map(|(key, plan)| (key, &plan.naming)), reader),
-        "pack": of(catalog.packs.iter().map(|(key, pack)| (key, &pack.naming)), reader),
-        "topup": of(catalog.topups.iter().map(|(key, topup)| (key, &topup.naming)), reader),
-    })
-}
-
-/// Whom the customer talks to. Without a label the page has one of its own.
-fn contact(subscriptions: &Value, catalog: &Catalog) -> Value {
-    let own = &subscriptions["contact"];
-    if own.is_null() { json!({ "label": null, "url": catalog.contact_url }) } else { own.clone() }
 }
 
 /// How many units the credits still buy of the action used most, or of the first action.

@@ -66,7 +66,10 @@ fn a_table_that_breaks_what_entries_rely_on_is_refused_with_the_key() {
         (vec![(unit, by_unit)], vec![], "actions.chat.rates"),
         (vec![(chat, no_chat)], vec![], "actions.chat.rates"),
         (
-            vec![("credits = \"1\"\nper = 1\nunit = \"video\"\nlimit = 10000", unit)],
+            vec![
+                ("credits = \"1\"\nper = 1\nunit = \"video\"\nlimit = 10000", unit),
+                ("units = { one = { en = \"video\"", "# units = { one = { en = \"video\""),
+            ],
             vec![],
             "actions.dynamic_video.rates",
         ),

@@ -13,7 +13,8 @@ use crate::support::{Stack, request};
 
 /// A logo that does harm wherever a script of it runs.
 const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 96 32\" \
-                    onload=\"ran()\"><script>document.documentElement.setAttribute('ran', '')</script>\
+                    onload=\"ran()\">\
+                    <script>document.documentElement.setAttribute('ran', '')</script>\
                     <rect width=\"96\" height=\"32\" rx=\"8\" fill=\"#5b21b6\"/></svg>";
 
 /// The default catalog as version 2, with this brand and other names.

@@ -318,7 +318,7 @@ async fn a_session_link_is_copied_and_opens_the_customers_page() {
     press(&mut tab, "Copy");
     tab.until(&format!("{DIALOG}.innerText.includes('The link is copied.')"));
     tab.enter(&link);
-    assert_eq!(tab.text("document.querySelector('.top bdi').textContent"), "acme");
+    assert_eq!(tab.text("document.querySelector('.top bdi').textContent"), "Acme");
     let opened = stack.send(request("GET", &of("acme", "/balance"), None, "")).await;
     assert_eq!(opened.status, 200);
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use local::template::Template;
+use shared::domain::Catalog;
 use shared::http::routes::ROUTES;
 
 use super::arrows;
+use crate::support::catalogs::publish;
 use crate::support::contract;
 use crate::support::{Stack, request};
 
@@ -264,6 +266,10 @@ async fn routes_are_the_same_in_template_code_and_contract() {
     assert_eq!(in_template, in_allow, "shared/src/http/routes.rs");
     // In the code: no route of the template gets the answer "no such route".
     let stack = Stack::noon().await;
+    // Without a logo there is none to serve.
+    let logo = "[brand]\nlogo = '<svg xmlns=\"http://www.w3.org/2000/svg\"/>'";
+    let catalog = Catalog::DEFAULT.replacen("version = 1", "version = 2", 1);
+    publish(&stack, &format!("{catalog}\n{logo}\n")).await;
     for route in routes {
         let path = route.path.replace("{account}", "acme").replace("{file}", "icon.svg");
         let path = path.replace("{id}", "01a20132-08af-7fb3-8350-6bdcd05e3b83");

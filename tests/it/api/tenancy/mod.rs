@@ -36,7 +36,8 @@ async fn every_route_hides_other_tenants_from_every_caller() {
     let known = |name: &String| {
         let methods = ["DELETE", "GET", "POST", "PUT", "OPTIONS"];
         let customers = methods.map(|method| format!("{method} /v1/me/"));
-        let mut customers = customers.into_iter().chain(["GET /assets/".to_owned()]);
+        let mut customers =
+            customers.into_iter().chain(["GET /assets/", "GET /brand/"].map(str::to_owned));
         let others = ["GET /", "GET /enter", "POST /enter", "POST /leave", "GET /scrip.js"];
         let others = [&others[..], &["GET /statement", "POST /v1/stripe/webhook"]].concat();
         customers.any(|start| name.starts_with(&start)) || others.contains(&name.as_str())
