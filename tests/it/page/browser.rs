@@ -106,9 +106,9 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     assert_eq!(tab.text("document.cookie"), "", "no script reads the session");
     assert_eq!(tab.text(NUMBER), "16.5");
     // The rows sum to the total that the table shows.
-    let sum = "[...document.querySelector('#usage table').querySelectorAll('tbody td:last-child data')].reduce(\
-               (s, d) => s + \
-               Number(d.value), 0) === Number(document.querySelector('#usage tfoot data').value)";
+    let sum = "[...document.querySelectorAll('#usage tbody td:last-child data')].reduce((s, d) => \
+               s + Number(d.value), 0) === \
+               Number(document.querySelector('#usage tfoot data').value)";
     assert_eq!(tab.eval(sum), json!(true));
     // A local time, and the time until then.
     tab.until("/\\(.+\\)$/.test(document.querySelector('#hero [data-style=soon]').textContent)");
