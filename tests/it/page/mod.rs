@@ -8,6 +8,8 @@ mod console;
 mod console_actions;
 mod console_problems;
 mod currencies;
+mod elements;
+pub(crate) mod host;
 pub(crate) mod html;
 mod indicator;
 pub(crate) mod journey;
