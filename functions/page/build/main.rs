@@ -15,13 +15,14 @@ use serde_json::{Map, Value};
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 fn main() {
-    for folder in ["build", "script", "templates", "texts"] {
+    for folder in ["build", "previous", "script", "templates", "texts"] {
         println!("cargo:rerun-if-changed={folder}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
     fs::write(out.join("templates.rs"), listed("templates")).expect("OUT_DIR is ours");
     fs::write(out.join("languages.rs"), listed("texts")).expect("OUT_DIR is ours");
     fs::write(out.join("files.rs"), files(&out)).expect("OUT_DIR is ours");
+    fs::write(out.join("previous.rs"), previous(&out)).expect("OUT_DIR is ours");
 }
 
 /// The paths of the files below `folder`, in order.
@@ -48,17 +49,7 @@ fn listed(folder: &str) -> String {
 fn files(out: &Path) -> String {
     let tables: Vec<Value> = paths(Path::new("texts")).iter().map(|path| table(path)).collect();
     let mut list = "&[\n".to_owned();
-    let mut add = |name: &str, kind: &str, text: &str| {
-        let (plain, packed) = (out.join(name), out.join(format!("{name}.gz")));
-        fs::write(&plain, text).expect("OUT_DIR is ours");
-        fs::write(&packed, compressed(text)).expect("OUT_DIR is ours");
-        let (text, gzip) =
-            (format!("include_str!({plain:?})"), format!("include_bytes!({packed:?})"));
-        let _ = writeln!(
-            list,
-            "    File {{ name: {name:?}, kind: {kind:?}, text: {text}, gzip: {gzip} }},"
-        );
-    };
+    let mut add = |name: &str, kind: &str, text: &str| list.push_str(&row(out, name, kind, text));
     add("icon.svg", "image/svg+xml", &join::read("icon.svg"));
     for texts in &tables {
         let name = format!("page.{}.js", texts["lang"].as_str().expect("a tag"));
@@ -72,6 +63,23 @@ fn files(out: &Path) -> String {
     let elements = Value::Object(elements.collect());
     add("scrip.js", SCRIPT, &join::joined("scrip.js", &format!("const tables = {elements};\n")));
     list + "]\n"
+}
+
+/// A list for Rust of the elements of the release before: one file, or none.
+fn previous(out: &Path) -> String {
+    let path = Path::new("previous/scrip.js");
+    let text = path.exists().then(|| fs::read_to_string(path).expect("text"));
+    let rows = text.map(|text| row(out, "previous.js", SCRIPT, &text)).unwrap_or_default();
+    format!("&[\n{rows}]\n")
+}
+
+/// A file for Rust, as it is and compressed.
+fn row(out: &Path, name: &str, kind: &str, text: &str) -> String {
+    let (plain, packed) = (out.join(name), out.join(format!("{name}.gz")));
+    fs::write(&plain, text).expect("OUT_DIR is ours");
+    fs::write(&packed, compressed(text)).expect("OUT_DIR is ours");
+    let (text, gzip) = (format!("include_str!({plain:?})"), format!("include_bytes!({packed:?})"));
+    format!("    File {{ name: {name:?}, kind: {kind:?}, text: {text}, gzip: {gzip} }},\n")
 }
 
 fn table(path: &Path) -> Value {

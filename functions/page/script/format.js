@@ -13,10 +13,13 @@ const STYLES = {
 };
 const DAY_MS = 86_400_000;
 
-/** The functions that write texts of the table `t`, numbers and times as its language does. */
-export function format(t) {
+/**
+ * The functions that write texts of the table `t`, numbers and times as its language does. `tags`:
+ * the languages of the customer.
+ */
+export function format(t, tags = navigator.languages) {
   // The customer's region of our language, if there is one: en-GB writes dates unlike en-US.
-  const locale = navigator.languages.find((tag) => tag.split('-')[0] === t.lang) ?? t.lang;
+  const locale = tags.find((tag) => tag.split('-')[0] === t.lang) ?? t.lang;
   const plural = new Intl.PluralRules(t.lang);
   const decimal = new Intl.NumberFormat(locale, { maximumFractionDigits: 6 });
   const hundredths = new Intl.NumberFormat(locale, { maximumFractionDigits: 2, roundingMode: 'trunc' });

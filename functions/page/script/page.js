@@ -14,6 +14,7 @@ const { back, ends, now: here, seq: shown } = document.body.dataset;
 // The cookie belongs to the session opened last, in any tab; this page keeps its own session.
 const SESSION = { 'Scrip-Session': document.querySelector('meta[name=scrip-session]').content };
 const FINAL = ['credited', 'failed', 'expired', 'parked', 'dismissed'];
+const CALL_TIMEOUT_MS = 15_000;
 /** The latest balance. */
 let told;
 
@@ -551,7 +552,7 @@ function tick() {
   for (const at of document.querySelectorAll('time[data-style=soon]')) at.textContent = time(at.dateTime, 'soon');
 }
 let reached = here;
-const watch = new Watch(SESSION, {
+const watch = new Watch(() => fetch('/v1/me/balance', { headers: SESSION, signal: AbortSignal.timeout(CALL_TIMEOUT_MS) }), {
   balance: (balance) => {
     // The first answer mostly equals what the server rendered. Time alone adds no entry, but the
     // balance may have changed on Monday since.

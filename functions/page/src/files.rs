@@ -30,12 +30,17 @@ pub(super) static FOLDER: LazyLock<String> = LazyLock::new(|| {
         hash.update(file.name);
         hash.update(file.text);
     }
+    folder(hash)
+});
+
+/// The address of a folder with this hash.
+pub(super) fn folder(hash: Sha256) -> String {
     let digest = hash.finalize();
     digest[..8].iter().fold("/assets/".to_owned(), |mut folder, byte| {
         let _ = write!(folder, "{byte:02x}");
         folder
     })
-});
+}
 
 /// One of the files, under a hash. During a deploy a page may ask with another version's hash: it
 /// gets the file of this version, and no browser caches it under that hash.
@@ -45,12 +50,7 @@ pub(super) fn file(call: &Call<'_>, hash: &str, name: &str) -> Result<Response<B
     Ok(compressed(call, page::file(found.kind, found.text, ours), found))
 }
 
-/// The elements at a fixed address.
-pub(super) fn elements(call: &Call<'_>) -> Response<Body> {
-    let found = FILES.iter().find(|file| file.name == "scrip.js").expect("it is built");
-    compressed(call, page::module(found.text.to_owned()), found)
-}
-
-fn compressed(call: &Call<'_>, response: Response<Body>, file: &File) -> Response<Body> {
+/// The answer with the file's compressed text, for a browser that accepts it.
+pub(super) fn compressed(call: &Call<'_>, response: Response<Body>, file: &File) -> Response<Body> {
     compress::either(call, response, |_| file.gzip.to_vec())
 }

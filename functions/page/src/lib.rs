@@ -7,6 +7,7 @@ mod auto_top_up;
 mod brand;
 pub mod chart;
 mod compress;
+mod elements;
 mod files;
 mod history;
 mod language;
@@ -59,7 +60,9 @@ async fn route(context: &Context, call: &Call<'_>) -> Result<Response<Body>, Pro
             [""] => show::show(context, call).await,
             ["enter"] => look(context, call).await,
             ["statement"] => show_statement::show(context, call).await,
-            ["scrip.js"] => Ok(files::elements(call)),
+            ["scrip.js"] => Ok(elements::fixed(call)),
+            ["scrip.json"] => Ok(elements::addresses()),
+            ["assets", hash, "scrip.js"] => Ok(elements::exact(call, hash)),
             ["assets", hash, name] => files::file(call, hash, name),
             ["brand", file] => brand::logo(call, &context.catalog().await.brand, file),
             _ => Err(call.no_route()),

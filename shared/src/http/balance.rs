@@ -32,6 +32,9 @@ struct AccountBalance<'a> {
     grants: Vec<GrantLeft>,
     recharge: Option<Recharge>,
     seq: Seq,
+    /// The customer who asks. None: a service asks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     /// Those of the customer who asks. None: a service asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     limits: Option<Vec<InWindow>>,
@@ -80,15 +83,16 @@ pub fn balance(
     answered(balance_json(advanced, catalog, now), if_none_match)
 }
 
-/// The same for a customer, with the limits of the customer.
+/// The same for a customer: the session's subject, with its limits.
 pub fn my_balance(
     advanced: &Advanced,
+    subject: &str,
     limits: &[LimitNow],
     catalog: &Catalog,
     now: Instant,
     if_none_match: Option<&str>,
 ) -> Response<Body> {
-    answered(my_balance_json(advanced, limits, catalog, now), if_none_match)
+    answered(my_balance_json(advanced, subject, limits, catalog, now), if_none_match)
 }
 
 fn answered(body: String, if_none_match: Option<&str>) -> Response<Body> {
@@ -126,19 +130,23 @@ pub fn balance_json(advanced: &Advanced, catalog: &Catalog, now: Instant) -> Str
 /// The balance as a customer reads it, as JSON.
 pub fn my_balance_json(
     advanced: &Advanced,
+    subject: &str,
     limits: &[LimitNow],
     catalog: &Catalog,
     now: Instant,
 ) -> String {
-    with_limits(advanced, Some(limits.iter().map(InWindow::from).collect()), catalog, now)
+    let limits = limits.iter().map(InWindow::from).collect();
+    with_limits(advanced, Some((subject, limits)), catalog, now)
 }
 
+/// `mine`: the customer who asks, and the customer's limits.
 fn with_limits(
     advanced: &Advanced,
-    limits: Option<Vec<InWindow>>,
+    mine: Option<(&str, Vec<InWindow>)>,
     catalog: &Catalog,
     now: Instant,
 ) -> String {
+    let (subject, limits) = mine.unzip();
     let account = &advanced.account;
     let plan_state = &account.plan_state;
     let grants = account.burn_order.grants().iter().map(|grant| GrantLeft {
@@ -173,6 +181,7 @@ fn with_limits(
         grants: grants.collect(),
         recharge: recharge.map(|r| Recharge { at: r.at, credits: r.credits }),
         seq: account.seq,
+        subject,
         limits,
     })
 }

@@ -69,8 +69,8 @@ pub fn logo(svg: String, its: bool) -> Response<Body> {
 }
 
 /// A file with a fixed address: a browser requests it again after five minutes.
-pub fn module(text: String) -> Response<Body> {
-    asset("text/javascript; charset=utf-8", "public, max-age=300", text)
+pub fn fixed(kind: &'static str, text: String) -> Response<Body> {
+    asset(kind, "public, max-age=300", text)
 }
 
 fn asset(kind: &'static str, keep: &'static str, text: String) -> Response<Body> {

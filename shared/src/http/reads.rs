@@ -39,7 +39,7 @@ pub async fn my_balance(
     let found = query::limits::of_user(context, &catalog, &session.account, user).await?;
     let (UpToNow { advanced, now }, limits) = found;
     let known = call.header("if-none-match");
-    Ok(balance::my_balance(&advanced, &limits, &catalog, now, known))
+    Ok(balance::my_balance(&advanced, user, &limits, &catalog, now, known))
 }
 
 /// Lists the limits of an account: what was used of each, and what is left.

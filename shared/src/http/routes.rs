@@ -4,13 +4,14 @@ use crate::domain::service_key::KeyScope;
 
 /// The paths, each with its methods as the header `Allow` lists them. Each function matches its own
 /// routes, and the template lists those that reach it; a test compares the three.
-pub const ROUTES: [(&str, &str); 48] = [
+pub const ROUTES: [(&str, &str); 49] = [
     ("/", "GET"),
     ("/assets/{hash}/{file}", "GET"),
     ("/brand/{file}", "GET"),
     ("/enter", "GET, POST"),
     ("/leave", "POST"),
     ("/scrip.js", "GET"),
+    ("/scrip.json", "GET"),
     ("/statement", "GET"),
     ("/v1/accounts", "GET"),
     ("/v1/accounts/{account}", "GET, PUT"),

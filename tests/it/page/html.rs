@@ -153,7 +153,7 @@ fn every_text_is_in_the_table_and_every_text_of_the_table_is_used() {
     }
     for (name, text) in sources("script").into_iter().filter(|(name, _)| name.ends_with(".js")) {
         let text = &text;
-        let keys = regex(r"\bt\.(\w+)|say\('(\w+)'|message\('(\w+)'");
+        let keys = regex(r"\bt\.(\w+)|(?:say|counted)\('(\w+)'|message\('(\w+)'");
         for found in keys.captures_iter(text) {
             let key = found.get(1).or(found.get(2));
             used.extend(key.map(|key| key.as_str().to_owned()));

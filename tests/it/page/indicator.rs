@@ -82,7 +82,13 @@ fn is_open(tab: &mut Tab<'_>) -> bool {
 /// For each state: the button's text, a part of the details, and whether they offer to buy.
 const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
     ("held", "open", "15 credits 0 used Details", "Set aside 10", true),
-    ("low", "low", "2 credits left 23 used Details", "25 credits come back", true),
+    (
+        "low",
+        "low",
+        "2 credits left 23 used Few credits are left. Details",
+        "25 credits come back",
+        true,
+    ),
     ("empty", "empty", "Out of credits Details", "You are out of credits", true),
     ("frozen", "account_frozen", "Account frozen Details", "2,500 credits kept", false),
     ("standard", "plan_required", "Your plan has no AI Details", "40 credits kept", false),
@@ -91,7 +97,7 @@ const SHOWN: [(&str, &str, &str, &str, bool); 9] = [
     (
         "owing",
         "low",
-        "40 credits left 525 used A payment was reversed. Details",
+        "40 credits left 525 used A payment was reversed. Few credits are left. Details",
         "repays them first",
         true,
     ),
@@ -372,7 +378,7 @@ async fn each_change_is_reported_once_even_across_sessions() {
     assert_eq!(tab.eval("heard"), json!(told));
     // A screen reader reads the obstacle, and then that it is gone.
     let said = "credits.shadowRoot.querySelector('[role=status]').textContent";
-    assert_eq!(tab.text(said), "7 credits available");
+    assert_eq!(tab.text(said), "7 credits available. Few credits are left.");
     // By the attribute, too; the balance of one token is not shown for another.
     stack.open("other", "free").await;
     let other = product.token("other").await;

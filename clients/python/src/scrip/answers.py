@@ -103,6 +103,9 @@ Recharge = RechargeValue | None
 # The number of an entry in its account's ledger.
 Seq = int
 
+# 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
+ShortText = str
+
 # The window of a limit: a day, a week from Monday or a month, in UTC; the account's own plan
 # period, or its week where none runs; or one that never ends.
 Per = Literal["day", "week", "month", "period", "ever"]
@@ -141,6 +144,8 @@ class AccountBalance(TypedDict):
     spent."""
     recharge: Recharge
     seq: Seq
+    subject: NotRequired[ShortText]
+    """The subject of the session. Only in a customer's balance."""
     limits: NotRequired[list[MyLimit]]
     """The limits of `user:<subject of the session>` that the account or its plan sets. Only in a
     customer's balance."""
@@ -575,9 +580,6 @@ class EntryOpened(TypedDict):
     actor: NotRequired[Actor]
     catalog: CatalogVersion
 
-
-# 1 to 64 bytes in UTF-8 without control characters: 64 letters of English, 21 of Chinese.
-ShortText = str
 
 # The subjects that it counts for beside its user. Absent if there are none.
 EntrySubjects = list[Subject]

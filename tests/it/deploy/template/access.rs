@@ -57,6 +57,7 @@ const PUBLIC: &[&str] = &[
     "POST /enter",
     "POST /leave",
     "GET /scrip.js",
+    "GET /scrip.json",
     "GET /assets/{hash}/{file}",
     "GET /brand/{file}",
 ];
