@@ -11,6 +11,7 @@ mod currencies;
 pub(crate) mod html;
 mod indicator;
 pub(crate) mod journey;
+mod languages;
 mod ledger_rows;
 mod limits;
 mod link_redemption;
