@@ -2,6 +2,7 @@
 //! joined from its modules and compressed.
 
 mod join;
+mod pseudo;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -19,9 +20,15 @@ fn main() {
         println!("cargo:rerun-if-changed={folder}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets it"));
-    fs::write(out.join("templates.rs"), listed("templates")).expect("OUT_DIR is ours");
-    fs::write(out.join("languages.rs"), listed("texts")).expect("OUT_DIR is ours");
-    fs::write(out.join("files.rs"), files(&out)).expect("OUT_DIR is ours");
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+    let pseudo = pseudo::of(table(Path::new("texts/en.json")));
+    fs::write(out.join("ar-XB.json"), pseudo.to_string()).expect("OUT_DIR is ours");
+    let mut languages = below(&root.join("texts"));
+    languages.push(("ar-XB.json".to_owned(), out.join("ar-XB.json")));
+    let templates = below(&root.join("templates"));
+    fs::write(out.join("templates.rs"), list(&templates)).expect("OUT_DIR is ours");
+    fs::write(out.join("languages.rs"), list(&languages)).expect("OUT_DIR is ours");
+    fs::write(out.join("files.rs"), files(&out, &pseudo)).expect("OUT_DIR is ours");
     fs::write(out.join("previous.rs"), previous(&out)).expect("OUT_DIR is ours");
 }
 
@@ -34,24 +41,33 @@ fn paths(folder: &Path) -> Vec<PathBuf> {
     found.into_iter().flat_map(below).collect()
 }
 
-/// A list for Rust of the names and texts of the files in `folder`.
-fn listed(folder: &str) -> String {
-    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+/// The files in `folder` and below: the name of each in it, and its path.
+fn below(folder: &Path) -> Vec<(String, PathBuf)> {
+    let named = |path: PathBuf| {
+        let name = path.strip_prefix(folder).expect("it is below");
+        (name.to_str().expect("a name is text").to_owned(), path)
+    };
+    paths(folder).into_iter().map(named).collect()
+}
+
+/// A list for Rust of the names and texts of files.
+fn list(files: &[(String, PathBuf)]) -> String {
     let mut list = "&[\n".to_owned();
-    for path in paths(&root.join(folder)) {
-        let name = path.strip_prefix(root.join(folder)).expect("it is below");
+    for (name, path) in files {
         let _ = writeln!(list, "    ({name:?}, include_str!({path:?})),");
     }
     list + "]\n"
 }
 
 /// A list for Rust of the files that browsers load.
-fn files(out: &Path) -> String {
+///
+/// The elements do not speak the pseudo-language: each customer would load it.
+fn files(out: &Path, pseudo: &Value) -> String {
     let tables: Vec<Value> = paths(Path::new("texts")).iter().map(|path| table(path)).collect();
     let mut list = "&[\n".to_owned();
     let mut add = |name: &str, kind: &str, text: &str| list.push_str(&row(out, name, kind, text));
     add("icon.svg", "image/svg+xml", &join::read("icon.svg"));
-    for texts in &tables {
+    for texts in tables.iter().chain([pseudo]) {
         let name = format!("page.{}.js", texts["lang"].as_str().expect("a tag"));
         let table = Value::Object(part(texts, &["element", "script"]));
         add(&name, SCRIPT, &join::joined("page.js", &format!("const t = {table};\n")));

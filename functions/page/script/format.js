@@ -6,7 +6,7 @@ import { now } from './clock.js';
 const DAY = { day: 'numeric', month: 'short', year: 'numeric' };
 const CLOCK = { hour: '2-digit', minute: '2-digit', timeZoneName: 'short' };
 const STYLES = {
-  soon: { weekday: 'long', day: 'numeric', month: 'long', ...CLOCK },
+  soon: { weekday: 'short', day: 'numeric', month: 'short', ...CLOCK },
   minute: { ...DAY, ...CLOCK },
   clock: CLOCK,
   month: { month: 'long', year: 'numeric', timeZone: 'UTC' },

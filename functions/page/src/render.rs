@@ -100,6 +100,9 @@ fn say(language: &Language, name: &str, values: &Kwargs, markup: bool) -> Result
                 (true, _, _) => value.to_string(),
                 (false, "n", true) => amount(language, &value.to_string()),
                 (false, _, true) => HtmlEscape(&value.to_string()).to_string(),
+                (false, "n" | "credits" | "available" | "total" | "price", false) => {
+                    spoken(language, &value.to_string())
+                }
                 (false, _, false) => value.to_string(),
             });
         }
@@ -136,6 +139,17 @@ fn cut(value: &str) -> &str {
         "" => whole,
         kept => &value[..whole.len() + 1 + kept.len()],
     }
+}
+
+/// A text whose numbers are in groups, for a label that has no markup.
+fn spoken(language: &Language, text: &str) -> String {
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let words = text.split(' ');
+    let words = words.map(|word| match is_number(word) {
+        true => grouped(language, word),
+        false => word.to_owned(),
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn change(language: &Language, value: &str) -> String {

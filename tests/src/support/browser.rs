@@ -1,5 +1,7 @@
 //! A real browser: Chromium, driven by its DevTools protocol over a pipe. It needs no crate.
 
+mod events;
+
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
