@@ -33,7 +33,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LineOf {
     /// An entry, or a part of the entry of an advance.
-    Entry(PostedEntry, Option<EntryPart>),
+    Entry(Box<PostedEntry>, Option<EntryPart>),
     /// All of a day that is of one sort. `count`: how many entries that are.
     Sum { sort: Sort, count: u64 },
 }
@@ -67,7 +67,7 @@ impl Statement {
             for (change, of) in changes(posted) {
                 match of {
                     Change::Entry(part) => {
-                        let of = LineOf::Entry(posted.clone(), part);
+                        let of = LineOf::Entry(Box::new(posted.clone()), part);
                         singles.push(Line { day, of, change });
                     }
                     Change::Sum(sort) => {

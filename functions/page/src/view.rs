@@ -63,9 +63,10 @@ pub(super) fn of(data: Data, account: &Account, catalog: &Catalog, reader: &Loca
     let sold = sold.unwrap_or_default();
     let buys = data.sells && data.session["buy"] == true;
     let plans = &data.subscriptions;
+    let has_plan = plans.pointer("/subscription").is_some_and(|own| !own.is_null());
     let offered = Offered {
         packs: buys && !catalog.packs.is_empty(),
-        plans: buys && plans["subscription"].is_null() && plans["plans"] != json!([]),
+        plans: buys && !has_plan && plans["plans"] != json!([]),
         portal: buys && plans["portal"] == true,
     };
     json!({
