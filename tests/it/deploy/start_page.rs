@@ -289,7 +289,7 @@ async fn the_start_page_is_accessible_and_moves_the_clock_of_the_page() {
     tab.eval("document.querySelector('button[value=low]').click()");
     tab.until("document.querySelector('#hero')");
     assert_eq!(tab.text(NUMBER), "2");
-    let soon = "document.querySelector('#hero time').textContent";
+    let soon = "document.querySelector('#hero [data-style=soon]').textContent";
     tab.until(&format!("{soon}.endsWith('(in\\u00a04\\u00a0days)')"));
     // The clock moves two days: no credit moves, and the page still follows it. A request that is
     // sent while it moves gets no answer, so none may be in flight.

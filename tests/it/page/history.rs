@@ -145,7 +145,7 @@ async fn older_entries_are_loaded_in_place_and_stay_when_newer_ones_arrive() {
     }
     let mut tab = browser.tab(1280, 900);
     tab.enter(&session(stack, "acme", &base).await.0);
-    tab.until("document.querySelector('#hero time').textContent.includes('(')");
+    tab.until("document.querySelector('#hero [data-style=soon]').textContent.includes('(')");
     tab.eval("window.mark = 'the same page'");
     let count = "document.querySelectorAll('#ledger tbody tr').length";
     let changes = "[...document.querySelectorAll('#ledger tbody td:nth-child(4) data')]\

@@ -252,7 +252,7 @@ async fn the_page_says_what_the_account_has() {
     let said = words(&html);
     for part in [
         "1,788.5 credits available",
-        "allowance 1,788.5 of 2,500 left, renews 2026-12-18",
+        "allowance 1,788.5 of 2,500 left Renews 2026-12-18",
         "Extra credits 0.000001 Consumed 701.5 Set aside 10 ",
         "Enough for about 1,788 more videos",
         "2,500 credits come back 2026-12-18 00:00 UTC",

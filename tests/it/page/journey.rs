@@ -126,7 +126,7 @@ async fn a_customer_sees_buys_spends_and_checks_by_keyboard_alone() {
     assert_eq!(stack.debit("acme", "all", "1017").await.status, 201);
     tab.until("document.querySelector('#message-empty')");
     tab.until(&shows("0"));
-    tab.reach("Top up: credits are added when your payment arrives.");
+    tab.reach("Top up from US$49.00");
     stack.set_clock("2026-11-23T00:00:01Z");
     tab.until(&shows("25"));
     tab.until("!document.querySelector('#message-empty')");

@@ -213,9 +213,9 @@ async fn the_links_of_the_page_keep_the_other_questions() {
         let field = format!(r#"<input type="hidden" name="{name}" value="{value}">"#);
         html.matches(&field).count()
     };
-    // The forms of usage and of the ledger keep what they have no field for.
-    assert_eq!(hidden("usage_by", "user"), 2);
-    assert_eq!((hidden("kind", "debit"), hidden("currency", "usd")), (1, 2));
+    // The form of usage and the two of the ledger keep what they have no field for.
+    assert_eq!(hidden("usage_by", "user"), 3);
+    assert_eq!((hidden("kind", "debit"), hidden("currency", "usd")), (1, 3));
     assert_eq!(hidden("checkout", "gone"), 0);
     let (_, found) = page(&stack, "acme", "?usage_find=VIDEO").await;
     assert_eq!(Sums::shown(&found).all, 3_000_000);
@@ -240,8 +240,8 @@ async fn credits_left_are_the_allowance_and_the_extra_ones() {
     let shown = said(&html);
     for part in [
         "5,179.83 credits available",
-        "This period's allowance 2,029.83 of 2,500 left, renews 2026-12-18",
-        "Extra credits 3,150 , first 150 end 2026-12-30",
+        "This period's allowance 2,029.83 of 2,500 left Renews 2026-12-18",
+        "Extra credits 3,150 The first 150 end 2026-12-30",
         "At this pace they last longer than until they renew.",
     ] {
         assert!(shown.contains(part), "{part:?} is not in {shown}");
@@ -267,8 +267,8 @@ async fn few_credits_and_those_that_end_soon_are_named() {
     // 2,500 in seven days.
     for part in [
         "90 credits available Few credits are left.",
-        "allowance 50 of 2,500 left, renews 2026-12-18",
-        "Extra credits 40 , first 40 end 2026-11-29 ends soon",
+        "allowance 50 of 2,500 left Renews 2026-12-18",
+        "Extra credits 40 The first 40 end 2026-11-29 ends soon",
         "At this pace they last until 2026-11-25 .",
     ] {
         assert!(shown.contains(part), "{part:?} is not in {shown}");

@@ -88,7 +88,7 @@ window.checks = (() => {
         if (!seen(of.closest('select') ?? of) || of.closest('script, noscript')) continue;
         const inside = '⟦'.repeat(depth) + text;
         depth = [...inside].reduce((open, letter) => open + (letter === '⟦') - (letter === '⟧'), 0);
-        if (!of.closest('data, time, bdi, q')) judge(inside + '⟧'.repeat(depth), named(of));
+        if (!of.closest('data, time, bdi, q, #statement-month')) judge(inside + '⟧'.repeat(depth), named(of));
       }
       for (const name of ['aria-label', 'aria-valuetext', 'placeholder', 'alt', 'title']) {
         for (const element of all(`[${name}]:not(time, data)`)) judge(element.getAttribute(name), `${named(element)} ${name}`);
