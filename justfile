@@ -36,10 +36,14 @@ proof *names:
 simulate operations="1000000" seed="1":
     cargo run --profile proof -p tests -- --operations {{operations}} --seed {{seed}}
 
+# Compare Scrip with what others do in its place, and write docs/reference/benchmarks.md
+compare *options:
+    cargo run --profile proof -p bench --features servers -- compare {{options}}
+
 # Check form, lints and documents, as CI does
 lint:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features bench/servers -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
 # Run the stories on Amazon's DynamoDB Local as well

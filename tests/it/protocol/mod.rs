@@ -10,6 +10,7 @@ mod broken_records;
 mod bursts;
 mod calendar;
 pub(crate) mod capacity;
+mod comparison;
 mod concurrency;
 mod dated_catalogs;
 mod directory_rows;

@@ -98,8 +98,8 @@ fn layers_point_one_way() {
 }
 
 /// The folders of packages, in their order: each names only those before it.
-const PACKAGES: [&str; 8] =
-    ["shared", "clients", "examples", "functions", "console", "local", "cli", "tests"];
+const PACKAGES: [&str; 9] =
+    ["shared", "clients", "examples", "functions", "console", "local", "cli", "bench", "tests"];
 
 /// The packages of the workspace, by folder.
 fn members() -> Vec<String> {

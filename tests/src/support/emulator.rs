@@ -110,13 +110,6 @@ fn item(database: &Database, operation: &str, update: &[u8]) -> Value {
     parsed(&embedded::answer(database, "GetItem", get.to_string().as_bytes()).1)
 }
 
-/// The write units of a write of this item: one for each started KB, and one if there is no item.
-pub fn units(item: &Value) -> f64 {
-    let item = serde_json::from_value::<dynoxide::Item>(item.clone());
-    let size = item.map_or(0, |item| dynoxide::types::item_size(&item));
-    u32::try_from(size.div_ceil(1024).max(1)).map_or(f64::NAN, f64::from)
-}
-
 /// Whether the other emulator may see one KB more: it counts some numbers one byte longer.
 fn is_at_an_edge(attributes: &Value) -> bool {
     let Ok(item) = serde_json::from_value::<dynoxide::Item>(attributes.clone()) else {

@@ -11,10 +11,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use bench::units::units;
 use local::embedded::Embedded;
 use serde_json::Value;
-
-use super::emulator;
 
 /// The fate of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -214,21 +213,21 @@ impl Wire {
     /// transaction: each of its items counts as if it had been written.
     fn refused_units(&self, sent: &Value, answer: &Value) -> f64 {
         let kind = answer["__type"].as_str().unwrap_or_default();
-        let units = |write: &Value| {
+        let units_of = |write: &Value| {
             let key = write.get("Key").or(write.get("Item"));
             let key = ["a", "s"].iter().filter_map(|name| Some((*name, key?.get(name)?)));
             let key: serde_json::Map<String, Value> =
                 key.map(|(name, value)| (name.to_owned(), value.clone())).collect();
             let get = serde_json::json!({ "TableName": write["TableName"], "Key": key });
-            emulator::units(&self.past(&get, "GetItem")["Item"])
+            units(&self.past(&get, "GetItem")["Item"])
         };
         if kind.ends_with("ConditionalCheckFailedException") {
-            return units(sent);
+            return units_of(sent);
         }
         let parts =
             sent["TransactItems"].as_array().filter(|_| kind.contains("TransactionCanceled"));
         let parts = parts.into_iter().flatten().filter_map(Value::as_object);
-        parts.flat_map(|part| part.values()).map(|write| 2.0 * units(write)).sum()
+        parts.flat_map(|part| part.values()).map(|write| 2.0 * units_of(write)).sum()
     }
 
     fn count(&self, operation: &str, sent: &Value, response: &HttpResponse) {
