@@ -60,6 +60,11 @@ events:
     UPDATE_EXPECT=1 cargo test -p tests --test it deploy::events::
     git diff --stat tests/it/snapshots
 
+# Write the cost tables of the documents again, after prices.toml or a cost changed
+costs:
+    UPDATE_EXPECT=1 cargo test -p tests --test it costs::
+    git diff --stat docs
+
 # Render the documents' screenshots again
 screenshots:
     cargo run -p tests --bin screenshots

@@ -1,6 +1,7 @@
 //! The operator's commands at a terminal, on a local stack or a deployed one. Those about accounts,
 //! credits and payments speak to the API; audit, repair, restore, recharge, reconcile, catalog and
-//! announce work on the tables. The console is a page that speaks to the API.
+//! announce work on the tables. So does
+//! the load. The console is a page that speaks to the API.
 
 pub mod announce;
 pub mod api;
@@ -14,6 +15,7 @@ pub mod doctor;
 pub mod exit;
 pub mod inspect;
 pub mod keys;
+pub mod load;
 pub mod local;
 pub mod moment;
 pub mod operator;

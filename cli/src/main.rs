@@ -13,7 +13,8 @@ use cli::place::Place;
 use cli::repair::{self, Done};
 use cli::terminal::{put, put_json};
 use cli::{
-    announce, audit, console, inspect, keys, operator, publish, rates, session_keys, status, sweep,
+    announce, audit, console, inspect, keys, load, operator, publish, rates, session_keys, status,
+    sweep,
 };
 use serde_json::json;
 use shared::context::Context;
@@ -65,6 +66,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
             return Ok(console::serve(api(local, stack, region).await?, name, port).await?);
         }
         Command::Keys(command) => return keys::run(local, stack, region, command).await,
+        Command::Load(asked) => return load::run(api(local, stack, region).await?, asked).await,
         Command::Rates(command) => return rates::run(command),
         Command::SessionKeys(command) => {
             return session_keys::run(local, stack, region, command).await;
@@ -102,6 +104,7 @@ async fn run(Options { local, stack, region, command }: Options) -> Result<(), E
         | Command::Console { .. }
         | Command::Doctor { .. }
         | Command::Keys(_)
+        | Command::Load(_)
         | Command::Operator(_)
         | Command::Rates(_)
         | Command::SessionKeys(_) => unreachable!("answered above: it needs no tables"),

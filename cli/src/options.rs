@@ -8,11 +8,13 @@ use shared::domain::{AccountId, Instant};
 
 pub mod how;
 pub mod keys;
+pub mod load;
 pub mod operator;
 pub mod rates;
 
 use how::Print;
 use keys::KeysCommand;
+use load::Load;
 use operator::OperatorCommand;
 use rates::RatesCommand;
 
@@ -108,6 +110,12 @@ pub enum Command {
     /// there are `account show --json` and `ledger --json`.
     #[command(after_help = "Example:\n  scrip --stack scrip-prod inspect acme")]
     Inspect { account: AccountId },
+    /// Send a load of debits, bounded by rate, time and count, and compare the ledger with every
+    /// answer. It says first what it costs at most. The exit code is 1 if an outcome stays unknown,
+    /// or the ledger does not add up.
+    #[command(after_help = "Example:\n  \
+        scrip --stack scrip-load load --rate 100 --seconds 60 --callers 32")]
+    Load(Load),
     /// Write a rate table from a file of providers' prices.
     #[command(subcommand)]
     Rates(RatesCommand),

@@ -46,6 +46,8 @@ pub const STREAMS: Size = Size::new("STREAMS", "streams", 20, 200);
 pub const WEEKS: Size = Size::new("WEEKS", "weeks", 80, 520);
 /// Accounts that pass a Monday; every fifth of them was used.
 pub const ACCOUNTS: Size = Size::new("ACCOUNTS", "accounts", 2_000, 100_000);
+/// Accounts that are audited and advanced, to see how both grow.
+pub const AUDITED: Size = Size::new("AUDITED", "accounts", 1_000, 20_000);
 /// Entries of a ledger that is listed while it grows.
 pub const ENTRIES: Size = Size::new("ENTRIES", "entries", 5_000, 100_000);
 /// Orders in which two tenants act.
@@ -54,7 +56,7 @@ pub const INTERLEAVINGS: Size = Size::new("INTERLEAVINGS", "orders", 10, 40);
 pub const FUZZ_SECONDS: Size = Size::new("FUZZ_SECONDS", "seconds a target", 1, 10);
 
 /// All sizes: CONTRIBUTING.md lists them, and a test compares the two.
-pub const ALL: [Size; 18] = [
+pub const ALL: [Size; 19] = [
     OPERATIONS,
     MUTANT_SEEDS,
     SCHEDULES,
@@ -70,6 +72,7 @@ pub const ALL: [Size; 18] = [
     STREAMS,
     WEEKS,
     ACCOUNTS,
+    AUDITED,
     ENTRIES,
     INTERLEAVINGS,
     FUZZ_SECONDS,

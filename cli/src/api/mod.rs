@@ -8,7 +8,9 @@ use std::time::Duration;
 use aws_smithy_http_client::Connector;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
+use shared::clock::Clock;
 use shared::context;
+use shared::domain::instant::Span;
 use tokio::time::Instant;
 
 use crate::aws::wire::{self, Answered, Outgoing};
@@ -43,6 +45,8 @@ pub struct Api {
     /// Where a customer's page may lead back to.
     home: String,
     caller: Caller,
+    /// The stack's clock: that of a local stack may have been moved.
+    clock: Clock,
 }
 
 /// How requests are sent.
@@ -78,9 +82,13 @@ impl Api {
     /// [`ApiError::NoLocalStack`].
     pub async fn local(origin: String) -> Result<Api, ApiError> {
         let caller = Caller::Local(Box::new(context::https_connector()));
-        let api = Api { home: format!("{origin}/"), base: origin, caller };
-        api.send("GET", "/_local/stack", &[], &[]).await?;
-        Ok(api)
+        let clock = Clock::system();
+        let api = Api { home: format!("{origin}/"), base: origin, caller, clock };
+        let said = api.send("GET", "/_local/stack", &[], &[]).await?;
+        let said: Value = serde_json::from_slice(&said.body).unwrap_or_default();
+        let offset = Span::from_ms(said["clock_offset_ms"].as_i64().unwrap_or_default());
+        let clock = Clock::new(move || Clock::system().now() + offset);
+        Ok(Api { clock, ..api })
     }
 
     /// The API of the deployed stack of this name, in `region` or the one that the environment
@@ -95,7 +103,12 @@ impl Api {
         let origins = stack.parameter("AllowedOrigins").unwrap_or_default();
         let first = origins.split(',').map(str::trim).find(|origin| !origin.is_empty());
         let home = format!("{}/", first.unwrap_or(&base));
-        Ok(Api { base, home, caller: Caller::Signed(Box::new(aws)) })
+        Ok(Api { base, home, caller: Caller::Signed(Box::new(aws)), clock: Clock::system() })
+    }
+
+    /// The clock of the stack.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// An address that a customer's page may lead back to: of the first origin that the stack

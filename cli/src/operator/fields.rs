@@ -19,7 +19,7 @@ pub(super) fn or_dash(value: &Value) -> String {
 }
 
 /// An amount, which may be 0 or less.
-pub(super) fn credits(value: &Value) -> Credits {
+pub(crate) fn credits(value: &Value) -> Credits {
     let text = value.as_str().unwrap_or_default();
     let amount = text.trim_start_matches('-').parse().unwrap_or(Credits::ZERO);
     if text.starts_with('-') { -amount } else { amount }

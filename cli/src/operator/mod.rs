@@ -3,7 +3,7 @@
 mod account;
 mod change;
 mod credits;
-mod fields;
+pub(crate) mod fields;
 mod ledger;
 mod payments;
 mod session;

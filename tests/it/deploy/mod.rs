@@ -22,6 +22,7 @@ mod fake_aws;
 mod first_charge;
 mod first_run;
 mod invoke;
+mod load;
 mod logs;
 mod manifests;
 mod rates_import;

@@ -279,8 +279,7 @@ async fn attributes_choose_size_colours_and_region_of_the_indicator() {
         assert_eq!(paper, expected, "{theme} in a {page} page on a {system} system");
     }
     // A region of a language, and what is no language.
-    for (locale, date) in [("en-US", "Mon, Nov 23"), ("no language", "Mon 23 Nov")]
-    {
+    for (locale, date) in [("en-US", "Mon, Nov 23"), ("no language", "Mon 23 Nov")] {
         tab.eval(&format!("credits.setAttribute('locale', '{locale}')"));
         let text = said(&mut tab, "scrip-credits");
         assert!(text.contains(date), "{locale}: {text}");

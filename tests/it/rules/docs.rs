@@ -266,22 +266,6 @@ fn each_alarm_has_a_section_and_each_section_an_alarm() {
     }
 }
 
-/// AWS charges an alarm by the metrics that it looks at, 10 cents each.
-#[test]
-fn the_cost_table_counts_the_metrics_of_the_alarms() {
-    let template = include_str!("../../../template.yaml");
-    let template: Value = serde_saphyr::from_str(template).expect("template.yaml is YAML");
-    let resources = template["Resources"].as_object().expect("resources").values();
-    let alarms = resources.filter(|one| one["Type"] == "AWS::CloudWatch::Alarm");
-    let metrics = |alarm: &Value| alarm.to_string().matches("\"MetricStat\":").count().max(1);
-    let looked_at: Vec<usize> = alarms.map(metrics).collect();
-    let (alarms, metrics) = (looked_at.len(), looked_at.iter().sum::<usize>());
-    let dollars = format!("{}.{}0", metrics / 10, metrics % 10);
-    let row = format!("{alarms} alarms look at {metrics} metrics: {dollars} |");
-    let costs = &documents()["docs/reference/costs-and-limits.md"];
-    assert!(costs.contains(&row), "the cost table does not say: {row}");
-}
-
 /// Whether a path, as `cargo test` prints it, is a module of the tests or a test with its
 /// attribute.
 fn is_module_or_test(path: &str) -> bool {

@@ -4,6 +4,7 @@ mod answer;
 pub mod browser;
 pub mod canary;
 pub mod catalogs;
+mod clocks;
 pub mod contract;
 pub mod door;
 pub mod emulator;
@@ -35,7 +36,6 @@ use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use shared::context::Context;
-use shared::domain::instant::Span;
 use shared::domain::{Instant, OperationId};
 use shared::http::path;
 use shared::secrets::Secret;
@@ -96,36 +96,6 @@ impl Stack {
     /// A stack at a Wednesday noon: no boundary is near.
     pub async fn noon() -> Stack {
         Stack::at("2026-11-18T12:00:00Z").await
-    }
-
-    /// A stack with a stopped clock and counting randomness: every answer is the same in every run.
-    pub async fn still(now: &str) -> Stack {
-        Stack::drawing(instant(now), counting(0)).await
-    }
-
-    /// A stack with a stopped clock and this randomness; it records its streams.
-    pub async fn drawing(now: Instant, entropy: Entropy) -> Stack {
-        let clock = Clock::new(move || now);
-        Stack::with(LocalClock::starting_at(now), clock, entropy, true).await
-    }
-
-    /// A stack whose clock starts at `now` and follows tokio's, which a test pauses.
-    pub async fn paced(now: &str) -> Stack {
-        let (began, now) = (tokio::time::Instant::now(), instant(now));
-        let clock = Clock::new(move || {
-            let ms = i64::try_from(began.elapsed().as_millis()).expect("a short test");
-            now + Span::from_ms(ms)
-        });
-        Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false).await
-    }
-
-    /// A stack at a Wednesday noon whose clock only ticks: its costs depend on no machine.
-    pub async fn ticking() -> Stack {
-        let (now, ticks) = (instant("2026-11-18T12:00:00Z"), Arc::<AtomicI64>::default());
-        let read = ticks.clone();
-        let clock = Clock::new(move || now + Span::from_ms(read.load(Ordering::Relaxed)));
-        let stack = Stack::with(LocalClock::starting_at(now), clock, Entropy::system(), false);
-        Stack { ticks, ..stack.await }
     }
 
     /// Another handler on the same tables, with a clock of its own.
