@@ -242,7 +242,7 @@ async fn credits_left_are_the_allowance_and_the_extra_ones() {
         "5,179.83 credits available",
         "This period's allowance 2,029.83 of 2,500 left Renews 2026-12-18",
         "Extra credits 3,150 The first 150 end 2026-12-30",
-        "At this pace they last longer than until they renew.",
+        "At this pace they last beyond the next renewal.",
     ] {
         assert!(shown.contains(part), "{part:?} is not in {shown}");
     }
