@@ -72,7 +72,13 @@ pub(super) fn shown(question: &UsageQuestion, context: &UsageContext<'_>) -> Val
     let series = shown_series(&chart, question, context);
     let every = chart.bars.len().div_ceil(DATES);
     let bars = chart.bars.iter().enumerate();
-    let bars = bars.map(|(n, bar)| shown_bar(bar, n % every == 0, &chart, &series));
+    // On a phone there is room for every second date.
+    let dated = |n: usize| match n.is_multiple_of(every) {
+        true if n.is_multiple_of(2 * every) => "date",
+        true => "date wide-only",
+        false => "",
+    };
+    let bars = bars.map(|(n, bar)| shown_bar(bar, dated(n), &chart, &series));
     json!({
         "by": question.by.name(),
         "per": question.step.name(),
@@ -166,8 +172,9 @@ fn parts(usage: &Usage, by: Breakdown, catalog: &Catalog) -> Vec<(SeriesKey, Use
     parts.into_iter().filter(|(_, used)| *used != Used::default()).collect()
 }
 
-/// `series`: those of the chart as they are shown.
-fn shown_bar(bar: &Bar, is_dated: bool, chart: &Chart, series: &[Value]) -> Value {
+/// `dated`: the classes of its date; empty if it shows none. `series`: those of the chart as they
+/// are shown.
+fn shown_bar(bar: &Bar, dated: &str, chart: &Chart, series: &[Value]) -> Value {
     let blocks = bar.blocks(&chart.axis).into_iter();
     let blocks = blocks.map(|block| {
         json!({ "colour": colour(block.series, chart), "top": block.top, "height": block.height })
@@ -182,7 +189,7 @@ fn shown_bar(bar: &Bar, is_dated: bool, chart: &Chart, series: &[Value]) -> Valu
         "credits": bar.credits,
         "blocks": blocks.collect::<Vec<_>>(),
         "parts": parts.collect::<Vec<_>>(),
-        "dated": is_dated,
+        "dated": dated,
     })
 }
 
