@@ -13,6 +13,8 @@ export async function loadOlder(event, read, localize) {
   if (link.ariaBusy) return;
   link.ariaBusy = 'true';
   const text = await (await read(link.getAttribute('href'))).text();
+  // A refresh has replaced the history meanwhile: the link of the new one continues it.
+  if (!link.isConnected) return document.querySelector('#ledger #older')?.click();
   const next = new DOMParser().parseFromString(text, 'text/html').getElementById('ledger');
   localize(next);
   const ledger = document.getElementById('ledger');

@@ -13,6 +13,9 @@ b { display: block; font-weight: 600; }
 const HELD = ['disabled', 'aria-disabled', 'aria-describedby'];
 let named = 0;
 
+/** The ids in an attribute. */
+const idsOf = (attribute) => attribute?.split(/\s+/).filter(Boolean) ?? [];
+
 /** Keeps a click from an element that cannot be disabled. */
 function refuse(event) {
   event.preventDefault();
@@ -43,8 +46,8 @@ export class ScripNotice extends PricedElement {
   render() {
     const { balance, source, state } = this;
     const known = balance ? standing(balance) : state;
-    // With a new session it keeps to what it said until there is an answer.
-    if (!balance && source) return;
+    // With a new session it keeps to what it said until there is an answer, or none comes.
+    if (!balance && source && state === 'waiting') return;
     const why = balance ? this.#why(balance, known) : [];
     if (why.length > 0 && state === 'ended') why.push([this.words.t.widget_ended]);
     const short = spendable(known) && why.length > 0;
@@ -68,7 +71,8 @@ export class ScripNotice extends PricedElement {
   }
 
   /** Holds the button that is there now, or none. */
-  #hold(is) {
+  #hold(wanted) {
+    const is = wanted && this.isConnected;
     const root = this.getRootNode();
     const button = is ? root.getElementById(this.getAttribute('for')) : null;
     if (is) this.#tree.observe(root, { childList: true, subtree: true });
@@ -86,10 +90,12 @@ export class ScripNotice extends PricedElement {
   #apply() {
     const found = this.#found;
     const native = 'disabled' in this.#button;
+    const described = this.#button.getAttribute('aria-describedby');
     this.#write({
       disabled: native ? '' : found.disabled,
       'aria-disabled': native && found['aria-disabled'] === null ? null : 'true',
-      'aria-describedby': [found['aria-describedby'], this.id].filter(Boolean).join(' '),
+      // Another notice of the same button writes its own id there.
+      'aria-describedby': idsOf(described).includes(this.id) ? described : [...idsOf(found['aria-describedby']), this.id].join(' '),
     });
     this.#changes.observe(this.#button, { attributeFilter: HELD });
   }
@@ -106,8 +112,15 @@ export class ScripNotice extends PricedElement {
   /** The page changed the held button: it gets back what it wanted. */
   #changed(records) {
     if (records.length === 0) return;
-    for (const { attributeName: name } of records) this.#found[name] = this.#button.getAttribute(name);
+    for (const { attributeName: name } of records) this.#found[name] = this.#wish(name);
     this.#apply();
+  }
+
+  /** What others want of an attribute: of the description all but this notice. */
+  #wish(name) {
+    const now = this.#button.getAttribute(name);
+    if (name !== 'aria-describedby') return now;
+    return idsOf(now).filter((id) => id !== this.id).join(' ') || null;
   }
 
   #write(attributes) {

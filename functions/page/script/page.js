@@ -261,8 +261,11 @@ function sortable(table) {
         const cell = cells[column];
         return cell.dataset.value ?? cell.querySelector('data')?.value ?? cell.querySelector('time')?.dateTime ?? cell.textContent;
       };
-      const order = new Intl.Collator(t.lang, { numeric: true });
-      const rows = [...table.tBodies[0].rows].sort((a, b) => order.compare(key(a), key(b)));
+      const { compare } = new Intl.Collator(t.lang, { numeric: true });
+      // The collator reads the decimals of a number as one of their own.
+      const isNumber = (text) => /^-?\d+(\.\d+)?$/.test(text);
+      const order = (a, b) => (isNumber(a) && isNumber(b) ? a - b : compare(a, b));
+      const rows = [...table.tBodies[0].rows].sort((a, b) => order(key(a), key(b)));
       table.tBodies[0].append(...(down ? rows.reverse() : rows));
     });
     head.append(button);

@@ -82,6 +82,9 @@ class Source {
     const each = (name, ...values) => { for (const listener of [...this.#listeners]) listener[name](...values); };
     this.#watch = new Watch(() => this.#ask('/v1/me/balance'), {
       balance: (balance) => {
+        // An answer that was on its way when another tab told of a later one.
+        const last = this.balance;
+        if (last && last.account === balance.account && last.subject === balance.subject && balance.seq < last.seq) return;
         this.balance = balance;
         this.#share(balance);
         each('balance', balance);

@@ -32,11 +32,12 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
     let (period, from) = call.statement(account, now)?;
     let catalog = context.catalog().await;
     let loaded = query::account(context, account).await?;
-    let Listed { entries, next } = entries(context, &loaded, &catalog, (period, from), now).await?;
+    let Listed { entries, next } =
+        entries(context, &loaded, &catalog, (period, from.clone()), now).await?;
     let is_open = |posted: &PostedEntry| posted.entry.at < period.end;
     let before = match entries.iter().any(is_open) {
         true => None,
-        false => latest_before(context, &loaded, period.end).await?,
+        false => latest_before(context, &loaded, period.end, from).await?,
     };
     let newest = entries.iter().map(|posted| posted.entry.catalog).max();
     let catalog = context.catalog_from(newest.unwrap_or(0)).await;
@@ -101,14 +102,15 @@ async fn entries(
     Ok(Listed { entries: found, next })
 }
 
-/// The latest entry that is stamped before `end`.
+/// The latest entry that is stamped before `end`, from a place in the ledger on.
 async fn latest_before(
     context: &Context,
     loaded: &Loaded,
     end: Instant,
+    from: Option<From>,
 ) -> Result<Option<PostedEntry>, Problem> {
     let filter = Filter { to: Some(end), ..Filter::default() };
-    let found = entries_of::search(&context.store, loaded, &filter, None, 1).await?;
+    let found = entries_of::search(&context.store, loaded, &filter, from, 1).await?;
     Ok(found.entries.into_iter().next())
 }
 

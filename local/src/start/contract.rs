@@ -58,6 +58,7 @@ fn note(path: &str) -> Option<&'static str> {
     match path {
         "/v1/accounts/{account}/freeze" => Some("Until the next curl, acme cannot spend."),
         "/v1/accounts/{account}/debt/waive" => Some("The account `debt` is there with --states."),
+        "/brand/{file}" => Some("Answers 404 until the catalog has a logo."),
         "/v1/payments/{id}" => Some("Answers 404 until there is such a payment: put its id there."),
         "/v1/payments/{id}/release" | "/v1/payments/{id}/dismiss" => {
             Some("Answers 404 until a payment is parked: put its id there.")

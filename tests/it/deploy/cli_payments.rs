@@ -88,7 +88,8 @@ async fn a_link_alone_is_printed_and_leads_back_to_an_allowed_page_only() {
     let one = "price_minor = 4900\ncurrency = \"usd\"";
     let two = "prices = { usd = 4900, eur = 4500 }";
     publish(&shop.stack, &beginning_with("").replacen(one, two, 1)).await;
-    let link = on(base, &["session", "acme", "--return-url", &back, "--currency", "eur"]).await;
+    let link =
+        on(base, &["session", "acme", "--buy", "--return-url", &back, "--currency", "eur"]).await;
     let (_, token) = link.trim().split_once("/enter?t=").expect("a link");
     let cookie = cookie(&shop.stack.press(token).await);
     let page = shop.stack.ask("GET", "/", &[("cookie", &cookie)]).await;

@@ -127,6 +127,15 @@ async fn a_customer_reads_the_page_and_sees_credits_go_and_come_back() {
     assert_eq!(tab.text("document.querySelector('#rates [aria-sort]').ariaSort"), "descending");
     let first = "document.querySelector('#rates tbody tr th').textContent";
     assert_eq!(tab.text(first), "Feed field", "most for a hundred credits");
+    // Decimals and refunds are sorted as the numbers that they are.
+    let cells = "[...document.querySelectorAll('#rates table')].at(0)\
+                 .querySelectorAll('tbody td:last-child data')";
+    tab.eval(&format!(
+        "[...{cells}].forEach((cell, n) => (cell.value = ['1.5', '-3', '1.25', '10'][n] ?? '0'))"
+    ));
+    tab.eval("document.querySelector('#rates thead th:last-child button').click()");
+    let sorted = tab.text(&format!("[...{cells}].map((cell) => cell.value).join()"));
+    assert_eq!(sorted, "-3,0,0,0,1.25,1.5,10");
 
     // A service spends; the page shows it without a reload and tells the customer.
     tab.eval("window.mark = 'the same page'");

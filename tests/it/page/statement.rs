@@ -294,6 +294,29 @@ async fn a_month_of_too_many_entries_is_shown_in_parts_that_follow_each_other() 
     assert!(!earlier.contains("rel=\"prev\"") && words(&earlier).contains("Whole month"));
 }
 
+#[tokio::test]
+async fn an_earlier_part_without_entries_has_the_opening_balance_of_the_month() {
+    let stack = Stack::at("2026-10-31T12:00:00Z").await;
+    stack.open("acme", "pro").await;
+    stack.set_clock("2026-11-18T12:00:00Z");
+    for size in std::iter::repeat_n(24, 416).chain([16]) {
+        let debits = (0..size)
+            .map(|_| json!({ "id": stack.id(0).to_string(), "credits": "0.000001" }))
+            .collect::<Vec<_>>();
+        let body = json!({ "mode": "all_or_nothing", "debits": debits }).to_string();
+        let post = request("POST", "/v1/accounts/acme/debits/batch", None, &body);
+        assert_eq!(stack.send(post).await.status, 201);
+    }
+    let (_, html) = statement(&stack, "?month=2026-11").await;
+    let (opening, lines, closing) = balances(&html);
+    assert_eq!((opening, closing), (2_500_000_000, 2_499_990_000), "{lines:?}");
+    let link = regex(r#"href="([^"]*)" rel="prev""#);
+    let link = link.captures(&html).expect("earlier ones")[1].to_owned();
+    let link = link.replace("&#x2f;", "/").replace("&amp;", "&");
+    let (_, earlier) = statement(&stack, link.trim_start_matches("/statement")).await;
+    assert_eq!(balances(&earlier), (opening, vec![], opening));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_statement_is_found_by_its_month_and_can_be_printed() {
     let Some(mut browser) = Browser::start() else { return };
