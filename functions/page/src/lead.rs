@@ -100,9 +100,13 @@ pub fn lead(account: &Account, offered: Offered) -> Option<Lead> {
     Some(Lead { about, action, is_closed: !gate.is_open(), is_empty })
 }
 
-/// Whether nothing was ever spent or held: then no entry is in a segment yet.
+/// An account with more entries than this is not new. So few are all in the account: a segment has
+/// more.
+const MAX_NEW_ENTRIES: u64 = 8;
+
+/// Whether nothing was ever spent or held.
 fn is_new(account: &Account) -> bool {
     let is_use =
         |kind: &EntryKind| matches!(kind, EntryKind::Debit { .. } | EntryKind::Held { .. });
-    account.archived_seq == 0 && !account.recent.iter().any(|entry| is_use(&entry.kind))
+    account.seq <= MAX_NEW_ENTRIES && !account.recent.iter().any(|entry| is_use(&entry.kind))
 }

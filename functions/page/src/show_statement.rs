@@ -32,8 +32,7 @@ pub(super) async fn show(context: &Context, call: &Call<'_>) -> Result<Response<
     let (period, from) = call.statement(account, now)?;
     let catalog = context.catalog().await;
     let loaded = query::account(context, account).await?;
-    let Listed { entries, next } =
-        entries(context, &loaded, &catalog, (period, from.clone()), now).await?;
+    let Listed { entries, next } = entries(context, &loaded, &catalog, (period, from), now).await?;
     let is_open = |posted: &PostedEntry| posted.entry.at < period.end;
     let before = match entries.iter().any(is_open) {
         true => None,

@@ -76,13 +76,18 @@ async fn a_notice_disables_its_button_without_credits_and_gives_it_back_as_it_wa
     tab.eval("ai.outerHTML = '<button id=\"ai\">Again</button>'");
     tab.until("ai.disabled");
     // Two notices of one button stand beside each other.
-    tab.eval("document.querySelector('scrip-notice').after(document.querySelector('scrip-notice').cloneNode())");
-    tab.eval("document.querySelector('scrip-notice + scrip-notice').removeAttribute('id')");
+    tab.eval(
+        "{ const two = document.createElement('scrip-notice'); two.setAttribute('for', 'ai'); \
+         document.querySelector('scrip-notice').after(two); }",
+    );
     tab.until("ai.getAttribute('aria-describedby').split(' ').length === 2");
     tab.eval("document.querySelector('scrip-notice').remove()");
     assert_eq!(tab.eval("ai.disabled"), true);
     // A session that is refused knows nothing of the account, and holds no button.
-    tab.eval("{ const credits = document.querySelector('scrip-credits'); credits.removeAttribute('session'); credits.token = 'refused'; }");
+    tab.eval(
+        "{ const credits = document.querySelector('scrip-credits'); \
+         credits.removeAttribute('session'); credits.token = 'refused'; }",
+    );
     tab.until("!ai.disabled");
     assert_eq!(tab.text("ai.outerHTML"), r#"<button id="ai">Again</button>"#);
 }
