@@ -27,7 +27,7 @@ const SHOWN: [(&str, &[&str]); 8] = [
     ("standard", &["plan"]),
     ("canceled", &["plan"]),
     ("empty", &["empty"]),
-    ("grants", &["new"]),
+    ("grants", &[]),
 ];
 
 /// The page shows exactly these messages, each with its own words.
