@@ -1128,6 +1128,7 @@ class UsageOfDay(TypedDict):
     """The actions add up to it, and so do the users."""
 
     day: Day
+    """The day. With `per=week` the first day of the week that is not before `from`."""
     credits: CreditsChange
     actions: list[UsageByAction]
     models: list[UsageByModel]
