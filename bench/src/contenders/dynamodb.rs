@@ -1,6 +1,7 @@
 //! DynamoDB's tables: embedded, or DynamoDB Local's; and the accounts of what is not Scrip.
 
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use local::embedded::Embedded;
 use local::{context, tables};
 use shared::clock::{Clock, Entropy};
 
-use crate::contender::{Error, Place};
+use crate::contender::{Contender, Error, Later, Outcome, Place};
 use crate::meter::Meter;
 use crate::wire::metered;
 
@@ -50,22 +51,22 @@ impl Tables {
 pub(super) struct Accounts {
     pub(super) client: Client,
     pub(super) names: shared::store::Tables,
-    pub(super) meter: Meter,
-    pub(super) place: Place,
+    meter: Meter,
+    place: Place,
 }
 
 /// The attribute with the credits.
 const CREDITS: &str = "v";
 
 impl Accounts {
-    pub(super) async fn new(tables: Tables) -> Result<Accounts, Error> {
+    async fn new(tables: Tables) -> Result<Accounts, Error> {
         let client = Client::from_conf(tables.sdk.build());
         let names = local::tables::names();
         tables::create(&client, &names).await?;
         Ok(Accounts { client, names, meter: tables.meter, place: tables.place })
     }
 
-    pub(super) async fn open(&self, account: &str, credits: u64) -> Result<(), Error> {
+    async fn open(&self, account: &str, credits: u64) -> Result<(), Error> {
         let put = self.client.put_item().table_name(&self.names.accounts);
         let put = put.item("a", text(account)).item("n", number(0));
         put.item(CREDITS, number(credits)).send().await?;
@@ -76,6 +77,55 @@ impl Accounts {
         let get = self.client.get_item().table_name(&self.names.accounts).consistent_read(true);
         let item = get.key("a", text(account)).send().await?.item.ok_or("no account")?;
         Ok(Read { credits: whole(&item, CREDITS)?, version: whole(&item, "n")? })
+    }
+}
+
+/// A way to debit such accounts: in that alone these contenders differ.
+pub(super) trait Debit: Send + Sync {
+    /// The name in the tables of the report.
+    const NAME: &'static str;
+
+    /// Takes whole credits. `id`: the same id is the same debit, if the way has keys.
+    fn take(
+        accounts: &Accounts,
+        account: &str,
+        id: &str,
+        credits: u64,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send;
+}
+
+/// Accounts that are debited in one way.
+pub(super) struct Debited<D>(Accounts, PhantomData<D>);
+
+impl<D: Debit> Debited<D> {
+    pub(super) async fn new(tables: Tables) -> Result<Debited<D>, Error> {
+        Ok(Debited(Accounts::new(tables).await?, PhantomData))
+    }
+}
+
+impl<D: Debit> Contender for Debited<D> {
+    fn name(&self) -> &str {
+        D::NAME
+    }
+
+    fn place(&self) -> Place {
+        self.0.place
+    }
+
+    fn meter(&self) -> &Meter {
+        &self.0.meter
+    }
+
+    fn open<'a>(&'a self, account: &'a str, credits: u64) -> Later<'a, ()> {
+        Box::pin(self.0.open(account, credits))
+    }
+
+    fn debit<'a>(&'a self, account: &'a str, id: &'a str, credits: u64) -> Later<'a, Outcome> {
+        Box::pin(D::take(&self.0, account, id, credits))
+    }
+
+    fn left<'a>(&'a self, account: &'a str) -> Later<'a, i64> {
+        Box::pin(async { Ok(self.0.read(account).await?.credits) })
     }
 }
 

@@ -13,6 +13,7 @@ mod versioned;
 use std::sync::Arc;
 
 use crate::contender::{Contender, Error};
+use dynamodb::Debited;
 pub use dynamodb::Tables;
 use naive::Naive;
 #[cfg(feature = "servers")]
@@ -29,9 +30,9 @@ use versioned::Versioned;
 /// If the tables cannot be reached.
 pub async fn on(tables: impl Fn() -> Tables) -> Result<Vec<Arc<dyn Contender>>, Error> {
     Ok(vec![
-        Arc::new(Naive::new(tables()).await?),
-        Arc::new(Versioned::new(tables()).await?),
-        Arc::new(Textbook::new(tables()).await?),
+        Arc::new(Debited::<Naive>::new(tables()).await?),
+        Arc::new(Debited::<Versioned>::new(tables()).await?),
+        Arc::new(Debited::<Textbook>::new(tables()).await?),
         Arc::new(Scrip::in_process(tables()).await?),
         Arc::new(Scrip::by_client(tables(), false).await?),
         Arc::new(Scrip::by_client(tables(), true).await?),

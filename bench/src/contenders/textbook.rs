@@ -3,23 +3,25 @@
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem, Update};
 
-use super::dynamodb::{Accounts, Tables, number, text, wait};
-use crate::contender::{Contender, Error, Later, Outcome, Place};
-use crate::meter::Meter;
+use super::dynamodb::{Accounts, Debit, number, text, wait};
+use crate::contender::{Error, Outcome};
 
 /// So many transactions are sent before the outcome is called unknown.
 const TRIES: usize = 100;
 
 /// One transaction of two items: the key of the ledger's row is the debit's, which saves the third.
-pub(super) struct Textbook(Accounts);
+pub(super) struct Textbook;
 
-impl Textbook {
-    pub(super) async fn new(tables: Tables) -> Result<Textbook, Error> {
-        Ok(Textbook(Accounts::new(tables).await?))
-    }
+impl Debit for Textbook {
+    const NAME: &'static str = "textbook transaction";
 
-    async fn take(&self, account: &str, id: &str, credits: u64) -> Result<Outcome, Error> {
-        let names = &self.0.names;
+    async fn take(
+        accounts: &Accounts,
+        account: &str,
+        id: &str,
+        credits: u64,
+    ) -> Result<Outcome, Error> {
+        let names = &accounts.names;
         for _ in 0..TRIES {
             let put = Put::builder().table_name(&names.ledger).item("a", text(account));
             let put = put.item("s", text(id)).item("c", number(credits));
@@ -28,7 +30,7 @@ impl Textbook {
             let update = update.update_expression("SET v = v - :c");
             let update = update.condition_expression("v >= :c");
             let update = update.expression_attribute_values(":c", number(credits)).build()?;
-            let transaction = self.0.client.transact_write_items();
+            let transaction = accounts.client.transact_write_items();
             let transaction = transaction
                 .transact_items(TransactWriteItem::builder().put(put).build())
                 .transact_items(TransactWriteItem::builder().update(update).build());
@@ -43,7 +45,7 @@ impl Textbook {
                 reason.and_then(|reason| reason.code()) == Some("ConditionalCheckFailed")
             };
             if failed(0) {
-                return self.first(account, id).await;
+                return first(accounts, account, id).await;
             }
             if failed(1) {
                 return Ok(Outcome::Refused);
@@ -53,37 +55,11 @@ impl Textbook {
         }
         Ok(Outcome::Unknown)
     }
-
-    /// A retry is answered from the row of its first try.
-    async fn first(&self, account: &str, id: &str) -> Result<Outcome, Error> {
-        let get = self.0.client.get_item().table_name(&self.0.names.ledger).consistent_read(true);
-        let row = get.key("a", text(account)).key("s", text(id)).send().await;
-        Ok(row.map_or(Outcome::Unknown, |_| Outcome::Done))
-    }
 }
 
-impl Contender for Textbook {
-    fn name(&self) -> &str {
-        "textbook transaction"
-    }
-
-    fn place(&self) -> Place {
-        self.0.place
-    }
-
-    fn meter(&self) -> &Meter {
-        &self.0.meter
-    }
-
-    fn open<'a>(&'a self, account: &'a str, credits: u64) -> Later<'a, ()> {
-        Box::pin(self.0.open(account, credits))
-    }
-
-    fn debit<'a>(&'a self, account: &'a str, id: &'a str, credits: u64) -> Later<'a, Outcome> {
-        Box::pin(self.take(account, id, credits))
-    }
-
-    fn left<'a>(&'a self, account: &'a str) -> Later<'a, i64> {
-        Box::pin(async { Ok(self.0.read(account).await?.credits) })
-    }
+/// A retry is answered from the row of its first try.
+async fn first(accounts: &Accounts, account: &str, id: &str) -> Result<Outcome, Error> {
+    let get = accounts.client.get_item().table_name(&accounts.names.ledger).consistent_read(true);
+    let row = get.key("a", text(account)).key("s", text(id)).send().await;
+    Ok(row.map_or(Outcome::Unknown, |_| Outcome::Done))
 }

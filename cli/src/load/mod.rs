@@ -101,7 +101,7 @@ async fn report(api: &Api, accounts: &[Account], driven: Driven) -> Result<Repor
             let key = sent.key.as_str();
             match (&sent.outcome, sent.kind) {
                 (Outcome::Done, _) => _ = done.insert(key),
-                // It cannot be done, whoever sends it, so it is not sent again.
+                // No account has so many credits: the stack refuses it each time.
                 (Outcome::Unknown, Kind::Overdraft) => became.refused += 1,
                 (Outcome::Unknown, _) => {
                     let again = if answers { again(api, &account.id, key).await } else { None };
