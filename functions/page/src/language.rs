@@ -4,7 +4,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use minijinja::Environment;
 use serde_json::{Map, Value};
-use shared::domain::Locale;
+use shared::domain::{Locale, Locales};
 use shared::http::Call;
 use shared::session::Session;
 
@@ -47,27 +47,15 @@ impl Language {
         Language { tag, texts: texts.into(), separators, templates: OnceLock::new() }
     }
 
-    /// The language of a customer's request. `session`: theirs, if it is known.
+    /// The language of a customer's request: the one that the session names, or else the first of
+    /// the browser's that is here. `session`: theirs, if it is known.
     pub(super) fn of_call(call: &Call<'_>, session: Option<&Session>) -> &'static Language {
-        let locale = session.and_then(|session| session.locale.as_ref());
-        Language::of_customer(locale.map(Locale::as_str), call.header("accept-language"))
-    }
-
-    /// The language of a customer: the one that the session names, or else the first of the
-    /// browser's that is here. `accept_language`: the header, whose languages stand in the
-    /// customer's order.
-    fn of_customer(locale: Option<&str>, accept_language: Option<&str>) -> &'static Language {
-        let accepted = accept_language.into_iter().flat_map(|tags| tags.split(','));
-        let mut tags = locale.into_iter().chain(accepted);
-        let found = tags.find_map(|tag| {
-            let tag = tag.split(';').next()?.trim();
-            let named = |language: &&Language| {
-                let tag = tag.to_ascii_lowercase();
-                let own = language.tag.to_ascii_lowercase();
-                tag == own || tag.strip_prefix(&own).is_some_and(|rest| rest.starts_with('-'))
-            };
-            LANGUAGES.iter().find(named)
-        });
-        found.unwrap_or(&LANGUAGES[0])
+        let named = session.and_then(|session| session.locale.as_ref());
+        let accepted = call.header("accept-language").map(Locales::accepted).unwrap_or_default();
+        let is = |locale: &Locale| {
+            let named = |tag: &str| locale.and_wider().any(|wider| wider.as_str() == tag);
+            LANGUAGES.iter().find(|language| named(&language.tag))
+        };
+        named.into_iter().chain(accepted.iter()).find_map(is).unwrap_or(&LANGUAGES[0])
     }
 }
