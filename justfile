@@ -40,6 +40,10 @@ simulate operations="1000000" seed="1":
 compare *options:
     cargo run --profile proof -p bench --features servers -- compare {{options}}
 
+# Count the instructions of a debit, and fail if they are 3 % more than in docs/reference/counts.toml
+counts *options:
+    cargo run --profile proof -p bench -- counts {{options}}
+
 # Check form, lints and documents, as CI does
 lint:
     cargo fmt --all --check

@@ -1,10 +1,14 @@
-//! `compare`: plays one workload against Scrip and its rivals, and writes what it found.
+//! `compare` plays one workload against Scrip and its rivals, and writes what it found. `counts`
+//! counts the instructions of a debit, and fails if they are more than they were.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use bench::compare::{Plan, run};
+use bench::contender::Error;
+use bench::counts::{Counts, Kept};
+use bench::machine::Machine;
 use bench::{chart, report};
 use clap::{Parser, Subcommand, value_parser};
 
@@ -41,38 +45,61 @@ enum Command {
         #[arg(long)]
         dynamodb_local: Option<PathBuf>,
     },
+    /// Counts the instructions and allocations of a debit and of a cold start, and fails if one is
+    /// 3 % more than in docs/reference/counts.toml. Wants valgrind.
+    Counts {
+        /// Write what was counted into that file.
+        #[arg(long)]
+        accept: bool,
+    },
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let Options { command } = Options::parse();
-    let Command::Compare { seed, accounts, debits, rounds, window_ms, dynamodb_local } = command;
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let dynamodb_local = dynamodb_local.unwrap_or_else(|| root.join("target/dynamodb-local"));
-    let window = Duration::from_millis(window_ms);
-    let (accounts, debits) = (accounts as usize, debits as usize);
-    let plan = Plan { seed, accounts, debits, rounds, window, dynamodb_local };
-    // When it is interrupted it still stops its servers.
-    let compared = tokio::select! {
-        compared = run(plan, |line| println!("{line}")) => compared,
-        _ = tokio::signal::ctrl_c() => Err("interrupted".into()),
+    let root = &Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let done = match Options::parse().command {
+        Command::Compare { seed, accounts, debits, rounds, window_ms, dynamodb_local } => {
+            let dynamodb_local =
+                dynamodb_local.unwrap_or_else(|| root.join("target/dynamodb-local"));
+            let window = Duration::from_millis(window_ms);
+            let (accounts, debits) = (accounts as usize, debits as usize);
+            compare(root, Plan { seed, accounts, debits, rounds, window, dynamodb_local }).await
+        }
+        Command::Counts { accept } => count(root, accept).await,
     };
-    let comparison = match compared {
-        Ok(comparison) => comparison,
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            return ExitCode::FAILURE;
+            ExitCode::FAILURE
         }
+    }
+}
+
+async fn compare(root: &Path, plan: Plan) -> Result<(), Error> {
+    // When it is interrupted it still stops its servers.
+    let comparison = tokio::select! {
+        compared = run(plan, |line| println!("{line}")) => compared?,
+        _ = tokio::signal::ctrl_c() => return Err("interrupted".into()),
     };
     let document = report::document(&comparison);
     println!("{document}");
-    let written = std::fs::write(root.join("docs/reference/benchmarks.md"), document)
-        .and_then(|()| std::fs::write(root.join("docs/benchmarks.svg"), chart::svg(&comparison)));
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("docs: {error}");
-            ExitCode::FAILURE
-        }
+    std::fs::write(root.join("docs/reference/benchmarks.md"), document)?;
+    std::fs::write(root.join("docs/benchmarks.svg"), chart::svg(&comparison))?;
+    Ok(())
+}
+
+async fn count(root: &Path, accept: bool) -> Result<(), Error> {
+    let file = root.join("docs/reference/counts.toml");
+    let kept = Kept(&file);
+    let counts = Counts::run(root).await?;
+    if accept {
+        kept.write(&counts, &Machine::now())?;
+    }
+    let (table, is_more) = counts.beside(&kept.read()?);
+    println!("{table}");
+    match is_more {
+        true => Err("a debit takes more than 3 % more than docs/reference/counts.toml says".into()),
+        false => Ok(()),
     }
 }

@@ -14,6 +14,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_dynamodb::config::{Builder, Region, SharedHttpClient};
 use aws_smithy_http_client::Connector;
 use aws_smithy_http_client::tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::{SharedHttpConnector, http_client_fn};
 
 use crate::clock::{Clock, Entropy};
 use crate::config::{self, Config, ConfigError};
@@ -219,7 +220,7 @@ impl Context {
 
 /// The AWS configuration of a deployed function, from the environment that Lambda sets.
 pub async fn aws() -> SdkConfig {
-    aws_loader().load().await
+    aws_loader().http_client(one_connector()).load().await
 }
 
 /// The same, to be completed with what the environment does not name.
@@ -292,6 +293,15 @@ fn https_client() -> SharedHttpClient {
         .tls_provider(tls::Provider::Rustls(CryptoMode::Ring))
         .tls_context(tls_context())
         .build_https()
+}
+
+/// The same for a function, with one connector for all clients: each of its own would read the roots
+/// again, which is most of a cold start. It knows no timeouts: [`call_timeout`] ends a function's
+/// calls before the SDK's timeout of a connection would, and Lambda has its region and its
+/// credentials in the environment, so nothing else is asked.
+fn one_connector() -> SharedHttpClient {
+    let connector = SharedHttpConnector::new(https_connector());
+    http_client_fn(move |_, _| connector.clone())
 }
 
 /// A connection for requests that no SDK of this workspace makes.

@@ -99,7 +99,8 @@ impl Secret {
             }
             cached.as_ref().map(|cached| cached.text.clone())
         };
-        let got = client.get_secret_value().secret_id(arn).send().await;
+        // Boxed: every request has room for this future, and few read a secret.
+        let got = Box::pin(client.get_secret_value().secret_id(arn).send()).await;
         let got = got.map_err(|error| SecretError(error.into()));
         let text = got.and_then(|got| match got.secret_string {
             Some(text) => Ok(Arc::from(text)),

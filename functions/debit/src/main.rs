@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::clock::Clock;
 use shared::context::Context;
 use shared::metrics::Metrics;
@@ -17,8 +17,8 @@ async fn main() -> Result<(), Error> {
     telemetry::init();
     let clock = Clock::system();
     let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    run(service_fn(async |event: LambdaEvent<Value>| {
-        let answered = debit::invoke::answer(&context, event.payload);
+    run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
+        let answered = debit::invoke::answer(&context, &event.payload);
         Ok::<_, Infallible>(during(Correlation::of(&event.context.request_id), answered).await)
     }))
     .await

@@ -99,7 +99,8 @@ where
     F: Future<Output = Result<Option<T>, Failure>>,
 {
     for tried in 0..TRIES {
-        match attempt().await {
+        // Boxed, so that what has a try in one of its branches stays small.
+        match Box::pin(attempt()).await {
             Ok(Some(known)) => return Ok(known),
             Ok(None) => wait(run, tried).await,
             Err(Failure::Store(StoreError::Retryable(cause))) => {

@@ -103,10 +103,10 @@ pub fn left_out(
     route: Route,
 ) -> Vec<(OperationId, Refusal)> {
     let mut refused = Vec::new();
-    if account.has_lapsed_hold(now) {
+    let is_written = |attempt: &&Attempt<'_>| written.contains(&attempt.id);
+    if attempts.iter().all(|attempt| is_written(&attempt)) || account.has_lapsed_hold(now) {
         return refused;
     }
-    let is_written = |attempt: &&Attempt<'_>| written.contains(&attempt.id);
     let mut left = account.clone();
     attempts.iter().filter(is_written).for_each(|attempt| unspend(&mut left, attempt));
     for attempt in attempts {

@@ -66,10 +66,12 @@ pub fn answer(
     call: &Call<'_>,
     handling: impl Future<Output = Result<Response<Body>, Problem>>,
 ) -> impl Future<Output = Response<Body>> {
-    let handling = Box::pin(async {
+    // Boxed before another future takes it in: that one would copy it.
+    let handling = Box::pin(handling);
+    let handling = async {
         call.admit(context).await?;
         handling.await
-    });
+    };
     correlation::during(call.correlation(), counted(context, || call.caller(), handling))
 }
 

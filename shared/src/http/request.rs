@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use lambda_http::{Request, RequestExt};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::charge::{charge, life, part};
 use super::fields::{Fields, NAME_BYTES};
@@ -336,8 +336,8 @@ impl<'a> Call<'a> {
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`], which names every field that is wrong.
-pub fn invocation(payload: &Value) -> Result<(Key, Asked), Refusal> {
-    let mut fields = Fields::parse(payload.to_string().as_bytes());
+pub fn invocation(payload: &RawValue) -> Result<(Key, Asked), Refusal> {
+    let mut fields = Fields::parse(payload.get().as_bytes());
     let account = fields.read(ACCOUNT);
     let (account, key) = (fields.required(ACCOUNT, account), key(&mut fields));
     let wanted = charged(&mut fields, |fields| charge(fields).map(Ask::Debit));

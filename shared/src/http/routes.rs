@@ -104,9 +104,10 @@ pub(super) fn scope(method: &str, parts: &[&str]) -> Option<Option<KeyScope>> {
 /// The path of these parts, with its methods.
 fn known(parts: &[&str]) -> Option<(&'static str, &'static str)> {
     let is = |path: &str| {
-        let known = path.split('/').skip(1);
-        known.clone().count() == parts.len()
-            && known.zip(parts).all(|(known, part)| known.starts_with('{') || known == *part)
+        let mut known = path.split('/').skip(1);
+        let fits = |known: &str, part: &str| known.starts_with('{') || known == part;
+        parts.iter().all(|part| known.next().is_some_and(|known| fits(known, part)))
+            && known.next().is_none()
     };
     ROUTES.into_iter().find(|(path, _)| is(path))
 }

@@ -27,7 +27,7 @@ impl Store {
             .key_condition_expression("a = :due AND s < :until")
             .expression_attribute_values(":due", item::text(AUTO_DUE))
             .expression_attribute_values(":until", item::text(place_key(now, "~")));
-        let got = query.limit(limit).send().await.map_err(StoreError::of)?;
+        let got = Box::pin(query.limit(limit).send()).await.map_err(StoreError::of)?;
         got.items().iter().map(read_due).collect()
     }
 }

@@ -15,8 +15,9 @@ use aws_sdk_dynamodb::types::{
     ReturnValuesOnConditionCheckFailure as OnFailure, TransactWriteItem, Update,
 };
 
-use super::expression::{Expression, RowExpression};
+use super::expression::Expression;
 use super::item::{self, Item};
+use super::row_expression::RowExpression;
 use super::{InFlight, Outcome, Store, StoreError, Stored, accounts, loaded, row, table};
 use crate::decide::{AccountWrite, Row, RowWrite, Step, Write};
 
@@ -62,8 +63,8 @@ impl Store {
             .update_item()
             .table_name(&self.tables.accounts)
             .key(table::ACCOUNT, item::text(write.account.as_str()))
-            .update_expression(expression.update())
-            .condition_expression(expression.condition())
+            .update_expression(expression.update)
+            .condition_expression(expression.condition)
             .set_expression_attribute_names(some(expression.names))
             .set_expression_attribute_values(some(expression.values))
             .return_values(ReturnValue::AllNew)
@@ -171,7 +172,7 @@ impl Store {
     fn account_part(&self, write: &AccountWrite) -> TransactWriteItem {
         let (table, part) = (&self.tables.accounts, TransactWriteItem::builder());
         let expression = Expression::of(write);
-        let condition = expression.condition();
+        let condition = expression.condition;
         let key = item::text(write.account.as_str());
         if let [Step::Open(account)] = &write.then[..] {
             let put = Put::builder()
@@ -194,7 +195,7 @@ impl Store {
         let update = Update::builder()
             .table_name(table)
             .key(table::ACCOUNT, key)
-            .update_expression(expression.update())
+            .update_expression(expression.update)
             .condition_expression(condition)
             .set_expression_attribute_names(some(expression.names))
             .set_expression_attribute_values(some(expression.values))

@@ -32,7 +32,8 @@ impl Store {
         let query = self.client.query().table_name(&self.tables.ledger).limit(limit);
         let query = query.key_condition_expression("a = :directory");
         let query = query.expression_attribute_values(":directory", item::text(DIRECTORY));
-        let got = query.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
+        let query = query.set_exclusive_start_key(key);
+        let got = Box::pin(query.send()).await.map_err(StoreError::of)?;
         let next = got.last_evaluated_key();
         let next = next.map(|key| Attributes::of("ledger", key).parsed(SORT)).transpose()?;
         let read = |item| {

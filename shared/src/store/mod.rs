@@ -2,6 +2,9 @@
 //!
 //! It reads, and it commits conditional writes; it makes no unconditional ones. A commit is one
 //! request.
+//!
+//! A read boxes the SDK's future, as the SDK itself does for a commit: it has 6 KB, and each layer
+//! above would make room for it and copy it.
 
 mod accounts;
 mod auto_top_up;
@@ -22,6 +25,7 @@ mod read;
 mod reconcile;
 mod restore;
 mod row;
+mod row_expression;
 mod scan;
 mod service_keys;
 mod skew;

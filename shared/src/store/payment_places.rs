@@ -32,7 +32,7 @@ impl Store {
             .expression_attribute_values(":first", item::text(format!("{prefix}0")))
             .expression_attribute_values(":last", item::text(format!("{prefix}:")));
         let query = query.set_exclusive_start_key(key).scan_index_forward(false).limit(limit);
-        let got = query.send().await.map_err(StoreError::of)?;
+        let got = Box::pin(query.send()).await.map_err(StoreError::of)?;
         got.items().iter().map(|item| read_place(item, prefix)).collect()
     }
 }

@@ -95,7 +95,7 @@ impl Store {
             Item::from(key.map(|(name, value)| (name.to_owned(), item::text(value))))
         });
         let query = self.parked_query().set_exclusive_start_key(key).limit(LISTED + 1);
-        let got = query.send().await.map_err(StoreError::of)?;
+        let got = Box::pin(query.send()).await.map_err(StoreError::of)?;
         let mut parked = got.items().iter().map(read_mark).collect::<Stored<Vec<_>>>()?;
         let more = parked.len() > LISTED as usize;
         parked.truncate(LISTED as usize);
@@ -106,7 +106,7 @@ impl Store {
     /// How many payments and events wait for an operator: one query counts up to `most`.
     pub async fn count_parked(&self, most: i32) -> Stored<i32> {
         let query = self.parked_query().limit(most).select(Select::Count);
-        Ok(query.send().await.map_err(StoreError::of)?.count())
+        Ok(Box::pin(query.send()).await.map_err(StoreError::of)?.count())
     }
 
     fn parked_query(&self) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {

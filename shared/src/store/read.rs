@@ -45,7 +45,8 @@ impl Store {
         let scan = scan.segment(segment).total_segments(of);
         let key =
             after.map(|after| Item::from([(table::ACCOUNT.into(), item::text(after.as_str()))]));
-        let got = scan.set_exclusive_start_key(key).send().await.map_err(StoreError::of)?;
+        let got =
+            Box::pin(scan.set_exclusive_start_key(key).send()).await.map_err(StoreError::of)?;
         let next = got.last_evaluated_key().map(accounts::read_account_key).transpose()?;
         Ok(Scan { accounts: got.items().iter().map(loaded).collect(), next })
     }
@@ -64,8 +65,8 @@ impl Store {
 
     async fn stored_account(&self, id: &AccountId) -> Stored<Option<Loaded>> {
         let get = self.client.get_item().table_name(&self.tables.accounts).consistent_read(true);
-        let got = get.key(table::ACCOUNT, item::text(id.as_str())).send().await;
-        let got = got.map_err(StoreError::of)?;
+        let get = get.key(table::ACCOUNT, item::text(id.as_str()));
+        let got = Box::pin(get.send()).await.map_err(StoreError::of)?;
         got.item.as_ref().map(loaded).transpose()
     }
 
@@ -135,7 +136,8 @@ impl Store {
     pub(super) async fn ledger_item(&self, account: &str, sort: &str) -> Stored<Option<Item>> {
         let get = self.client.get_item().table_name(&self.tables.ledger).consistent_read(true);
         let get = get.key(table::ACCOUNT, item::text(account));
-        let got = get.key(table::SORT, item::text(sort)).send().await.map_err(StoreError::of)?;
+        let get = get.key(table::SORT, item::text(sort));
+        let got = Box::pin(get.send()).await.map_err(StoreError::of)?;
         Ok(got.item)
     }
 
@@ -209,7 +211,7 @@ impl Store {
     pub async fn latest_day(&self, account: &AccountId) -> Stored<Option<DayUsage>> {
         let (first, last) = (table::usage_key(Day::FIRST), table::usage_key(Day::LAST));
         let query = self.between(account, first, last).scan_index_forward(false).limit(1);
-        let got = query.send().await.map_err(StoreError::of)?;
+        let got = Box::pin(query.send()).await.map_err(StoreError::of)?;
         got.items().first().map(row::read_usage).transpose()
     }
 
@@ -237,7 +239,7 @@ impl Store {
         let recent = self.account(account).await?.map(|loaded| loaded.account.recent);
         let mut find = |entry: &Entry| if entry.at >= at { find(entry) } else { None };
         let before = self.pages_down_from(account, table::segments_until(at - STAMP_MARGIN), 1);
-        let before = before.send().await.map_err(StoreError::of)?;
+        let before = Box::pin(before.send()).await.map_err(StoreError::of)?;
         let first = match before.items().first().map(row::read_segment).transpose()? {
             Some(segment) => table::segment_key(segment.time, segment.first),
             None => "P#".to_owned(),

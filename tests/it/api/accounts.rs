@@ -5,11 +5,10 @@ use std::collections::BTreeSet;
 use local::stripe::Effect;
 use scrip_client::{Part, Scrip, Spend};
 use serde_json::{Value, json};
-use shared::http::gateway;
 use shared::http::path::encoded;
 
 use crate::support::shop::Shop;
-use crate::support::{Stack, ledger, of, request};
+use crate::support::{Stack, lambda, ledger, of, request};
 
 /// Ids of sign-in services, and ids that would equal one if
 /// they were split, cut or joined anywhere.
@@ -98,7 +97,7 @@ async fn an_encoded_account_is_decoded_once() {
         let mut event = event.clone();
         event["rawPath"] = format!("/v1/accounts/{decoded}/balance").into();
         let handle = async |request| balance::handle(stack.context(), request).await;
-        let reply = gateway::answer(event, handle).await;
+        let reply = lambda::reply(event, handle).await;
         assert_eq!(reply["statusCode"], status, "{decoded}: {reply}");
     }
 }
@@ -127,7 +126,7 @@ async fn an_invalid_account_is_refused_wherever_it_is_named() {
     let long = "a".repeat(129);
     for account in [".", "..", "", "a b", "a/b", "a%b", "a#b", "a,b", "ä", "a\n", &long] {
         let payload = json!({ "account": account, "id": "1", "credits": "1" });
-        let refused = debit::invoke::answer(stack.context(), payload).await;
+        let refused = lambda::invoke(stack.context(), payload).await;
         assert_eq!(refused["fields"][0]["field"], "account", "{account:?}: {refused}");
         let path = format!("/v1/accounts/{}/balance", encoded(account));
         let refused = stack.send(request("GET", &path, None, "")).await;

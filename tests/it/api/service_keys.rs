@@ -12,7 +12,6 @@ use shared::command;
 use shared::domain::OperationId;
 use shared::domain::instant::Span;
 use shared::domain::service_key::{KeyLimit, KeyScope, LONGEST_KEY, RevokedKey, ServiceKey};
-use shared::http::gateway;
 use shared::service_key::{self, KeyFault, ServiceKeys};
 use shared::session::{Scope, Session};
 use shared::token::{Audience, Keys, SealError};
@@ -22,7 +21,7 @@ use crate::support::log::Log;
 use crate::support::secrets_manager::Vault;
 use crate::support::service_keys::{event, sealed};
 use crate::support::wire::Fault;
-use crate::support::{KEYS, PUBLIC_URL, Stack, answer, instant, request};
+use crate::support::{KEYS, PUBLIC_URL, Stack, answer, instant, lambda, request};
 
 /// A token of a key with a scope that a later version may have, sealed with [`SERVICE_KEYS`].
 const OF_A_LATER_VERSION: &str = "scrip_sk_test.\
@@ -258,7 +257,7 @@ async fn a_request_without_a_signer_and_without_a_key_is_refused_at_any_door() {
         if let Some(arn) = iam {
             event["requestContext"]["authorizer"] = json!({ "iam": { "userArn": arn } });
         }
-        let answer = debit::invoke::answer(stack.context(), event).await;
+        let answer = lambda::invoke(stack.context(), event).await;
         (answer["statusCode"].clone(), answer["body"].as_str().unwrap_or_default().to_owned())
     };
     let bearer = format!("Bearer {token}");
@@ -297,7 +296,7 @@ async fn a_request_without_a_signer_and_without_a_key_is_refused_at_any_door() {
     }
     // A direct invocation has no request around it: IAM has let its sender through.
     let payload = json!({ "account": "acme", "id": "direct", "credits": "1" });
-    assert_eq!(debit::invoke::answer(without.context(), payload).await["credits"], "1");
+    assert_eq!(lambda::invoke(without.context(), payload).await["credits"], "1");
 }
 
 #[tokio::test]
@@ -310,7 +309,7 @@ async fn a_key_and_a_signature_share_the_idempotency_keys_and_a_refund_names_the
     signed["headers"]["idempotency-key"] = json!("by key");
     let ada = json!({ "iam": { "userArn": "arn:aws:iam::123456789012:user/ada" } });
     signed["requestContext"]["authorizer"] = ada;
-    let signed = gateway::request(signed).expect("a request");
+    let signed = lambda::request_of(&signed).expect("a request");
     let again = answer(debit::handle(open.context(), signed).await);
     assert_eq!((again.replayed, again.body), (true, first.body.clone()));
     let refund = format!("{DEBITS}/{}/refund", first.text("/id"));
@@ -334,7 +333,7 @@ async fn a_session_that_a_key_makes_leads_to_the_customers_page() {
     {
         let mut context = stack.context().clone();
         context.config.public_url = configured;
-        let request = gateway::request(event("POST", sessions, Some(&bearer), &body));
+        let request = lambda::request_of(&event("POST", sessions, Some(&bearer), &body));
         let made = answer(balance::handle(&context, request.expect("a request")).await);
         let url = made.text("/url");
         assert!(url.starts_with(&format!("{begins}/enter?t=")), "{}", made.status);

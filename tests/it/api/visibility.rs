@@ -6,12 +6,11 @@ use std::path::Path;
 
 use local::stripe::Effect;
 use serde_json::{Value, json};
-use shared::http::gateway;
 use shared::query::ledger::KINDS;
 
 use crate::page::html::page;
 use crate::support::shop::Shop;
-use crate::support::{Answer, Stack, answer, contract};
+use crate::support::{Answer, Stack, answer, contract, lambda};
 
 const ADA: &str = "arn:aws:iam::123456789012:user/ada";
 /// Every internal text of the company contains one of these.
@@ -27,7 +26,7 @@ async fn operated(stack: &Stack, method: &str, path: &str, key: &str, body: &Val
     event["requestContext"]["http"]["method"] = json!(method);
     event["headers"]["idempotency-key"] = json!(key);
     event["body"] = json!(body.to_string());
-    let request = gateway::request(event).expect("a request");
+    let request = lambda::request_of(&event).expect("a request");
     let done = match path.ends_with("/refund") {
         true => debit::handle(stack.context(), request).await,
         false => accounts::handle(stack.context(), request).await,

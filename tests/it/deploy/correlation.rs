@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
-use shared::http::gateway;
 use shared::telemetry::VERSION;
 use shared::telemetry::correlation::{Correlation, during};
 
@@ -12,7 +11,7 @@ use crate::support::door;
 use crate::support::log::Log;
 use crate::support::shop::Shop;
 use crate::support::wire::Fault;
-use crate::support::{LOCAL, Stack, request};
+use crate::support::{LOCAL, Stack, lambda, request};
 
 /// The id that AWS gave the request, or the invocation.
 const ID: &str = "JKJaXmPLvHcESHA=";
@@ -60,7 +59,7 @@ async fn an_answer_names_the_gateways_id_or_else_lambdas() {
     stack.open("acme", "pro").await;
     let mut event = event("POST", "/v1/accounts/acme/debits", "k", &json!({ "credits": "1" }));
     let answered = async |event: Value| {
-        let answer = debit::invoke::answer(stack.context(), event);
+        let answer = lambda::invoke(stack.context(), event);
         let answer = during(Correlation::of("of lambda"), answer).await;
         answer["headers"]["x-scrip-request"].clone()
     };
@@ -111,7 +110,7 @@ async fn log_lines_and_metrics_of_a_request_say_which_it_was() {
         assert_eq!(document["version"], VERSION, "{document}");
     };
     stack.wire.set_policy(|_, _| Fault::Throttle);
-    debit::invoke::answer(stack.context(), event.clone()).await;
+    lambda::invoke(stack.context(), event.clone()).await;
     stack.wire.heal();
     let lines = lines(&log);
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -122,7 +121,7 @@ async fn log_lines_and_metrics_of_a_request_say_which_it_was() {
     same(failed);
     assert_eq!((&failed["status"], &failed["code"]), (&json!(503), &json!("outcome_unknown")));
     // One that is done has no code.
-    debit::invoke::answer(stack.context(), event).await;
+    lambda::invoke(stack.context(), event).await;
     let counted = documents(&stack);
     let [done] = &counted[..] else { panic!("{counted:?}") };
     same(done);
@@ -154,7 +153,7 @@ async fn an_invocation_and_a_batch_of_a_stream_say_lambdas_id() {
     stack.open("acme", "pro").await;
     documents(&stack);
     let payload = json!({ "account": "acme", "id": "k", "credits": "1" });
-    let invoked = debit::invoke::answer(stack.context(), payload);
+    let invoked = lambda::invoke(stack.context(), payload);
     let receipt = during(Correlation::of("of lambda"), invoked).await;
     let counted = documents(&stack);
     let [done] = &counted[..] else { panic!("{counted:?}") };
@@ -202,7 +201,7 @@ async fn a_session_is_logged_with_who_made_it_and_without_its_customer() {
     let body = json!({ "subject": "ada@example.com", "return_url": format!("{LOCAL}/") });
     let event = event("POST", "/v1/accounts/acme/sessions", "k", &body);
     let handle = async |request| balance::handle(stack.context(), request).await;
-    let reply = gateway::answer(event, handle).await;
+    let reply = lambda::reply(event, handle).await;
     assert_eq!(reply["statusCode"], 201, "{reply}");
     let told = lines(&log);
     let [made] = &told[..] else { panic!("{told:?}") };
@@ -271,7 +270,7 @@ async fn fields_of_a_request_are_no_dimensions_and_weigh_little() {
     documents(&stack);
     let body = json!({ "credits": "1" });
     let event = event("POST", "/v1/accounts/acme/debits", &stack.id(0).to_string(), &body);
-    debit::invoke::answer(stack.context(), event).await;
+    lambda::invoke(stack.context(), event).await;
     stack.debit("acme", "b", "100000").await;
     let counted = documents(&stack);
     let bytes = counted[0].to_string().len() - "acme".len();

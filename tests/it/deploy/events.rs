@@ -8,11 +8,10 @@ use lambda_http::{Body, RequestExt, Response};
 use local::stripe::WEBHOOK_SECRET;
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::http::gateway;
 use shared::secrets::Secret;
 
 use crate::support::shop::Shop;
-use crate::support::{Stack, answer, request};
+use crate::support::{Stack, answer, lambda, request};
 
 /// A stack with the accounts of the events.
 async fn stage() -> Stack {
@@ -47,16 +46,16 @@ async fn replay(event: &Value) -> Value {
         return stack.mappings.invoke(function, event).await.expect("an answer");
     }
     if event.get("requestContext").is_none() {
-        return debit::invoke::answer(stack.context(), event.clone()).await;
+        return lambda::invoke(stack.context(), event.clone()).await;
     }
-    let request = gateway::request(event.clone()).expect("an event of the gateway");
+    let request = lambda::request_of(&event).expect("an event of the gateway");
     let (method, path) = (request.method().to_string(), request.raw_http_path().to_owned());
     let routes = Template::load().routes();
     let route = routes.iter().find(|route| route.matches(&method, &path));
     let response = match route.map(|route| route.function.as_str()) {
         // Through its entry point, not only its handler.
         Some("debit") => {
-            let reply = debit::invoke::answer(stack.context(), event.clone()).await;
+            let reply = lambda::invoke(stack.context(), event.clone()).await;
             let body = reply["body"].as_str().unwrap_or("null");
             let body: Value = serde_json::from_str(body).expect("JSON");
             return json!({ "status": reply["statusCode"], "body": body });
@@ -122,7 +121,7 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
         event["requestContext"]["http"]["path"] = path.into();
         event["rawQueryString"] = query.into();
         let handle = async |request| page::handle(stack.context(), request).await;
-        let reply = gateway::answer(event.clone(), handle).await;
+        let reply = lambda::reply(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
     // Values that a client can set, and values that no gateway sends.
@@ -142,12 +141,12 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
         let mut event = sent.clone();
         change(&mut event);
         let handle = async |request| page::handle(stack.context(), request).await;
-        let reply = gateway::answer(event.clone(), handle).await;
+        let reply = lambda::reply(event.clone(), handle).await;
         assert_eq!(reply["statusCode"], status, "{event}: {reply}");
     }
     for foreign in [json!(null), json!([]), json!({}), json!({ "rawPath": 1 })] {
         let handle = async |request| page::handle(stack.context(), request).await;
-        assert_eq!(gateway::answer(foreign, handle).await["statusCode"], 404);
+        assert_eq!(lambda::reply(foreign, handle).await["statusCode"], 404);
     }
 }
 
@@ -155,11 +154,11 @@ async fn an_impossible_path_is_answered_and_crashes_no_function() {
 fn the_gateway_gets_cookies_and_bytes_in_its_own_form() {
     let response = Response::builder().status(303).header("location", "/");
     let response = response.header("set-cookie", "a=1").header("set-cookie", "b=2");
-    let reply = gateway::reply(response.body(Body::Empty).expect("a response"));
+    let reply = lambda::reply_of(response.body(Body::Empty).expect("a response"));
     let headers = json!({ "location": "/" });
     assert_eq!(reply["cookies"], json!(["a=1", "b=2"]));
     assert_eq!((&reply["statusCode"], &reply["headers"]), (&json!(303), &headers), "{reply}");
     assert_eq!(reply["isBase64Encoded"], false);
-    let bytes = gateway::reply(Response::new(Body::Binary(vec![0, 255])));
+    let bytes = lambda::reply_of(Response::new(Body::Binary(vec![0, 255])));
     assert_eq!((&bytes["body"], &bytes["isBase64Encoded"]), (&json!("AP8="), &json!(true)));
 }

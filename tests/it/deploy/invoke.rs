@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::support::Stack;
+use crate::support::{Stack, lambda};
 
 async fn invoke(stack: &Stack, payload: Value) -> Value {
-    debit::invoke::answer(stack.context(), payload).await
+    lambda::invoke(stack.context(), payload).await
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use shared::telemetry::VERSION;
 use crate::support::canary::{self, CARD};
 use crate::support::shop::Shop;
 use crate::support::wire::Fault;
-use crate::support::{LOCAL, PRODUCT, Stack, request};
+use crate::support::{LOCAL, PRODUCT, Stack, lambda, request};
 
 fn value(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
@@ -94,10 +94,10 @@ async fn debits_refusals_and_replays_are_counted_once() {
     assert_eq!(take(&stack), sums([("Debits", 1), ("Credits", 2_000_000)]));
     // The same by direct invocation.
     let payload = json!({ "account": "open", "id": "h", "credits": "1" });
-    debit::invoke::answer(stack.context(), payload.clone()).await;
-    debit::invoke::answer(stack.context(), payload).await;
+    lambda::invoke(stack.context(), payload.clone()).await;
+    lambda::invoke(stack.context(), payload).await;
     let payload = json!({ "account": "nobody", "id": "h", "credits": "1" });
-    debit::invoke::answer(stack.context(), payload).await;
+    lambda::invoke(stack.context(), payload).await;
     let counted = [
         ("Debits", 1),
         ("Credits", 1_000_000),

@@ -13,6 +13,7 @@ pub(crate) mod capacity;
 mod comparison;
 mod concurrency;
 mod costs;
+mod counts;
 mod dated_catalogs;
 mod directory_rows;
 mod emulators;

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod door;
 pub mod emulator;
 pub mod items;
+pub mod lambda;
 pub mod log;
 mod operator;
 pub mod secrets_manager;

@@ -1,7 +1,5 @@
 //! Packed bytes to an entry.
 
-use std::collections::BTreeMap;
-
 use super::form::{
     ACTOR, COUNTS, HELD, KEY, MESSAGE, MORE, PERS, PackedError, REASON, REFERENCE, Result,
     SUBJECTS, USER, tag,
@@ -23,21 +21,14 @@ impl Reader<'_> {
         let available = self.credits()?;
         let held = if flags & HELD != 0 { self.credits()? } else { Credits::ZERO };
         let catalog = self.narrow()?;
-        let mut texts = BTreeMap::new();
-        for flag in [USER, REFERENCE, REASON, KEY, MESSAGE, ACTOR] {
-            if flags & flag != 0 {
-                texts.insert(flag, self.text()?);
-            }
-        }
-        let user = texts.get(&USER).filter(|_| flags & MORE != 0).cloned();
+        let mut text = |flag| (flags & flag != 0).then(|| self.text()).transpose();
+        let (user, reference, reason) = (text(USER)?, text(REFERENCE)?, text(REASON)?);
+        let (key, message, actor) = (text(KEY)?, text(MESSAGE)?, text(ACTOR)?);
         let (subjects, counts) = match flags & MORE {
             0 => (Vec::new(), Vec::new()),
             _ => self.limited(at, user.as_deref())?,
         };
         let kind = self.entry_kind(tag, at)?;
-        let mut text = |flag| texts.remove(&flag);
-        let (user, reference, key) = (text(USER), text(REFERENCE), text(KEY));
-        let (reason, message, actor) = (text(REASON), text(MESSAGE), text(ACTOR));
         let mut entry = Entry {
             id,
             at,

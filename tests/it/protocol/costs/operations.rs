@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::protocol::capacity::tick;
 use crate::support::door::Visitor;
-use crate::support::{Stack, request};
+use crate::support::{Stack, lambda, request};
 
 /// So many debits are twelve segments.
 const DEBITS_MADE: usize = 192;
@@ -170,7 +170,7 @@ async fn done(
         Operation::Invocation => {
             let payload =
                 json!({ "account": "acme", "id": key, "action": "custom_image", "quantity": 1 });
-            let receipt = debit::invoke::answer(stack.context(), payload).await;
+            let receipt = lambda::invoke(stack.context(), payload).await;
             assert!(receipt["seq"].is_u64(), "{receipt}");
             return 0;
         }

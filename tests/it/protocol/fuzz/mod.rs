@@ -14,12 +14,11 @@ use std::time::{Duration, Instant};
 use local::stripe::{Effect, WEBHOOK_SECRET};
 use local::template::Template;
 use serde_json::{Value, json};
-use shared::http::gateway;
 use shared::stripe::signature;
 use tests::proof::{self, FUZZ_SECONDS};
 
 use crate::support::shop::Shop;
-use crate::support::{Stack, answer, contract, counting, instant, request};
+use crate::support::{Stack, answer, contract, counting, instant, lambda, request};
 use mutator::Mutator;
 
 /// How many cases share one stack: their writes must not fill it.
@@ -149,11 +148,11 @@ async fn mutated_gateway_events_are_handled_safely() {
             let body = event["body"].as_str().unwrap_or_default();
             event["body"] = aws_smithy_types::base64::encode(body).into();
         }
-        let Some(request) = gateway::request(event.clone()) else { continue };
+        let Some(request) = lambda::request_of(&event) else { continue };
         let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
         let route = routes.iter().find(|route| route.matches(&method, &path));
         if route.is_some_and(|route| route.function == "debit") {
-            let reply = debit::invoke::answer(on.context(), event.clone()).await;
+            let reply = lambda::invoke(on.context(), event.clone()).await;
             assert_answered(&reply["statusCode"], &event);
         }
         let answer = answer(on.functions.answer(request).await);
@@ -173,7 +172,7 @@ async fn mutated_invoke_payloads_are_handled_safely() {
             on = stack().await;
         }
         let payload = mutator.json(&samples);
-        let reply = debit::invoke::answer(on.context(), payload.clone()).await;
+        let reply = lambda::invoke(on.context(), payload.clone()).await;
         match reply.get("seq") {
             Some(_) => cases.deep += 1,
             None => assert_answered(
