@@ -1,4 +1,4 @@
-//! A cold start: the function as Lambda starts it, under valgrind, beside Lambda's runtime API and a
+//! A cold start: the function as Lambda starts it, under valgrind, beside a runtime API and a
 //! table that it can reach.
 
 use std::path::Path;

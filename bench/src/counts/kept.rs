@@ -51,7 +51,7 @@ impl Kept<'_> {
             "# What one debit took when it was last accepted: see docs/internals/speed.md.\n\
              # `bench -- counts` fails where a run counts 3 % more; `--accept` writes this file.\n\
              day = \"{day}\"\ncompiler = \"{compiler}\"\nprocessor = \"{processor}\"\n\
-             \n# A debit's calls to DynamoDB by the bare SDK; `http` and `direct` are what is ours above it.\
+             \n# A debit's calls by the bare SDK; `http` and `direct` are what is ours above it.\
              {}{}{}\n# From the start of the function to its first reply.\n\
              [cold_start]\ninstructions = {cold_start}\n",
             of("sdk", sdk),

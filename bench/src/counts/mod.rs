@@ -98,8 +98,9 @@ impl Counts {
         ];
         let of_sdk = |n: u64| 100.0 * n as f64 / self.sdk.instructions as f64;
         let mut table = format!(
-            "the SDK alone: {} instructions and {} allocations a debit; ours above it: {:.1} % over \
-             HTTP, {:.1} % by Invoke\n\n| ours | now | kept | change |\n|---|---|---|---|\n",
+            "the SDK alone: {} instructions and {} allocations a debit; ours above it: \
+             {:.1} % over HTTP, {:.1} % by Invoke\n\n| ours | now | kept | change |\n\
+             |---|---|---|---|\n",
             self.sdk.instructions,
             self.sdk.allocations,
             of_sdk(self.http.instructions),

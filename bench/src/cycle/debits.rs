@@ -158,7 +158,8 @@ async fn open(context: &Context) {
 }
 
 impl Way {
-    /// The nth debit, a tenth of a second after the one before it, under an id that the service made then.
+    /// The nth debit, a tenth of a second after the one before it, under an id that the service
+    /// made then.
     fn debit(self, nth: i64) -> Debit {
         let at_ms = NOON_MS + nth * 100;
         let id = OperationId::mint(Instant::from_ms(at_ms), [7; 10]).to_string();
