@@ -50,7 +50,7 @@ pub(crate) struct Cycle {
 
 enum Work {
     Function {
-        context: Context,
+        context: Box<Context>,
         now: Now,
         debits: Vec<Debit>,
     },
@@ -117,7 +117,8 @@ impl Cycle {
         // Each debit is done by one call, and each sixteen of them take two more for their segment.
         assert!(calls.iter().all(|call| call.answered.0 == 200), "a debit is refused");
         assert_eq!(calls.len() as u64, DEBITS + DEBITS / 16 * 2, "calls");
-        (Cycle { runtime, tape, work: Work::Function { context, now, debits } }, client, calls)
+        let work = Work::Function { context: Box::new(context), now, debits };
+        (Cycle { runtime, tape, work }, client, calls)
     }
 
     /// Whether the debits made all the calls that they made before, and no others.

@@ -48,7 +48,7 @@ async fn replay(event: &Value) -> Value {
     if event.get("requestContext").is_none() {
         return lambda::invoke(stack.context(), event.clone()).await;
     }
-    let request = lambda::request_of(&event).expect("an event of the gateway");
+    let request = lambda::request_of(event).expect("an event of the gateway");
     let (method, path) = (request.method().to_string(), request.raw_http_path().to_owned());
     let routes = Template::load().routes();
     let route = routes.iter().find(|route| route.matches(&method, &path));
