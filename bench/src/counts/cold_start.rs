@@ -13,22 +13,19 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use dynoxide::Database;
-use http::{HeaderMap, Request, StatusCode};
-use lambda_http::Body;
+use http::{HeaderMap, StatusCode};
 use local::embedded::{Embedded, JSON};
-use local::routes::Functions;
 use local::{context, tables};
-use serde_json::{Value, json};
+use serde_json::Value;
 use shared::clock::{Clock, Entropy};
 use shared::config::Config;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
+use super::first;
 use super::valgrind::Profile;
 use crate::contender::Error;
 
-/// The debit that arrives first.
-const EVENT: &str = include_str!("../../../events/debit.json");
 /// valgrind runs some fifty times slower.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -110,13 +107,7 @@ async fn open(table: &Embedded) -> Result<(), Error> {
     let config = Config { tables: tables::names(), allows_unsigned: true, ..Config::default() };
     let (clock, entropy) = (Clock::system(), Entropy::system());
     let context = context::assemble(sdk, clock.clone(), clock, entropy, config).await?;
-    let body = Body::from(json!({ "plan": "pro" }).to_string());
-    let open = Request::put("/v1/accounts/acme").header("idempotency-key", "open").body(body)?;
-    let opened = Functions::new(context).answer(open).await;
-    match opened.status().is_success() {
-        true => Ok(()),
-        false => Err(format!("no account: {opened:?}").into()),
-    }
+    first::open(&context).await
 }
 
 /// The event, once. Then there is no more work.
@@ -130,11 +121,8 @@ async fn next(State(emulator): State<Arc<Emulator>>) -> Response {
         ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:1:function:debit".into()),
         ("lambda-runtime-deadline-ms", deadline.to_string()),
     ];
-    // Under an id, as a service sends it: a key that is a text would take one more write.
     let id = Entropy::system().mint(Clock::system().now()).to_string();
-    let mut event: Value = serde_json::from_str(EVENT).expect("a sample event");
-    event["headers"]["idempotency-key"] = id.into();
-    (headers, event.to_string()).into_response()
+    (headers, first::event(&id).to_string()).into_response()
 }
 
 async fn response(State(emulator): State<Arc<Emulator>>, reply: Bytes) -> StatusCode {

@@ -2,6 +2,7 @@
 //! than they were.
 
 mod cold_start;
+pub mod first;
 mod kept;
 mod valgrind;
 

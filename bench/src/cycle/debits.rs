@@ -10,9 +10,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
-use bench::counts::DEBITS;
+use bench::counts::{DEBITS, first};
 use local::embedded::Embedded;
-use local::routes::Functions;
 use local::{context, tables};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -107,7 +106,7 @@ impl Cycle {
             black_box(line);
         });
         let context = context.with_metrics(metrics.expect("a namespace"));
-        runtime.block_on(open(&context));
+        runtime.block_on(first::open(&context)).expect("an account");
         let mut before: Vec<_> = (1..=BEFORE + DEBITS as i64).map(|nth| way.debit(nth)).collect();
         let debits = before.split_off(BEFORE as usize);
         play(&runtime, &context, &now, &before);
@@ -149,15 +148,6 @@ fn play(runtime: &Runtime, context: &Context, now: &Now, debits: &[Debit]) {
     }
 }
 
-async fn open(context: &Context) {
-    use http::Request;
-    use lambda_http::Body;
-    let body = Body::from(json!({ "plan": "pro" }).to_string());
-    let open = Request::put("/v1/accounts/acme").header("idempotency-key", "open").body(body);
-    let answer = Functions::new(context.clone()).answer(open.expect("a request")).await;
-    assert!(answer.status().is_success(), "{answer:?}");
-}
-
 impl Way {
     /// The nth debit, a tenth of a second after the one before it, under an id that the service
     /// made then.
@@ -173,9 +163,7 @@ impl Way {
         });
         match self {
             Way::Http => {
-                let event = include_str!("../../../events/debit.json");
-                let mut event: Value = serde_json::from_str(event).expect("JSON");
-                event["headers"]["idempotency-key"] = id.into();
+                let mut event = first::event(id);
                 event["body"] = body.to_string().into();
                 event
             }
