@@ -15,6 +15,10 @@ pub const RESERVATIONS: [(&str, u64); 4] = [
 ];
 /// How many instances Lambda keeps unreserved in every account.
 const UNRESERVED: u64 = 100;
+/// How many requests a second Lambda takes for each instance of a quota, however short they are.
+const REQUESTS_PER_INSTANCE: u64 = 10;
+/// What the template sets `RequestsPerSecond` to where nobody else does.
+pub const REQUESTS_PER_SECOND: u64 = 1_000;
 /// The types of the template that not every region has.
 const TYPES: [&str; 4] = [
     "AWS::ApiGatewayV2::Api",
@@ -105,8 +109,16 @@ async fn concurrency(aws: &Aws, parameters: &Parameters<'_>) -> Finding {
         );
         return Finding::fail(text, advice);
     }
-    if quota < UNRESERVED {
-        return Finding::warn(text, "a new account's quota: ask Service Quotas for 1 000");
+    let requests = parameters.get("RequestsPerSecond").and_then(|text| text.parse().ok());
+    let (requests, taken) =
+        (requests.unwrap_or(REQUESTS_PER_SECOND), quota.saturating_mul(REQUESTS_PER_INSTANCE));
+    if taken < requests {
+        let advice = format!(
+            "Lambda takes {taken} requests a second with it, RequestsPerSecond is {requests}: ask \
+             Service Quotas for {} at least, as all functions of the AWS account share it",
+            requests.div_ceil(REQUESTS_PER_INSTANCE),
+        );
+        return Finding::warn(text, advice);
     }
     Finding::ok(text)
 }

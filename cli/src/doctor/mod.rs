@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::aws::{Aws, AwsError, Deployed};
 
-pub use account::RESERVATIONS;
+pub use account::{REQUESTS_PER_SECOND, RESERVATIONS};
 pub use finding::{Finding, Level};
 pub use samconfig::{ConfigError, Settings};
 

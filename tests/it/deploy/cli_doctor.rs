@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cli::doctor::RESERVATIONS;
+use cli::doctor::{REQUESTS_PER_SECOND, RESERVATIONS};
 use local::template::Template;
 use serde_json::{Value, json};
 
@@ -12,6 +12,7 @@ use crate::support::shop::Shop;
 
 const KEY: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:stripe-Ab12Cd";
 const SIGNING: &str = "arn:aws:secretsmanager:eu-central-1:000000000000:secret:hook-Ef34Gh";
+const LIMITS: &str = "/2016-08-19/account-settings/";
 /// Tools that answer as those that were tried.
 const TOOLS: [(&str, &str); 4] = [
     ("sam", "SAM CLI, version 1.170.0"),
@@ -62,13 +63,20 @@ impl Drop for Clone {
     }
 }
 
+/// What Lambda answers about its limits, with nothing reserved.
+fn limits(quota: u64) -> Value {
+    json!({
+        "AccountLimit": {
+            "ConcurrentExecutions": quota, "UnreservedConcurrentExecutions": quota,
+        },
+    })
+}
+
 /// An AWS account in which all is right, and the parameters of a deploy there.
 async fn healthy() -> (InAws, Vec<String>) {
     let there = InAws::start().await;
     let mut known = there.aws.known();
-    let limits = json!({ "ConcurrentExecutions": 1000, "UnreservedConcurrentExecutions": 1000 });
-    let limits = json!({ "AccountLimit": limits });
-    known.lambda.insert("/2016-08-19/account-settings/".to_owned(), limits);
+    known.lambda.insert(LIMITS.to_owned(), limits(1000));
     known.secrets.insert(KEY.to_owned(), "rk_live_confidential".to_owned());
     known.secrets.insert(SIGNING.to_owned(), "whsec_confidential".to_owned());
     let topic = ("AlarmTopic", "AWS::SNS::Topic", "arn:aws:sns:eu-central-1:000000000000:alarms");
@@ -110,10 +118,25 @@ async fn a_stack_in_good_health_has_only_lines_with_ok() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_illness_has_a_line_that_says_what_to_do() {
     type Spoil = fn(&InAws, &Clone, &mut Vec<String>);
-    let ills: [(&str, Spoil, &str); 11] = [
+    let ills: [(&str, Spoil, &str); 13] = [
         ("fail", |_, clone, _| clone.tool("sam", "SAM CLI, version 1.99.0"), "aws-sam-cli>=1.170"),
         ("warn", |_, clone, _| clone.tool("rustup", "x86_64-unknown-linux-gnu"), "target add"),
         ("fail", |_, _, set| set[2] = "DebitConcurrency=800".to_owned(), "ask Service Quotas"),
+        (
+            "warn",
+            |there, _, set| {
+                there.aws.known().lambda.insert(LIMITS.to_owned(), limits(99));
+                set.truncate(2);
+            },
+            "takes 990 requests a second with it, RequestsPerSecond is 1000: ask Service Quotas \
+             for 100",
+        ),
+        (
+            "warn",
+            |_, _, set| set.push("RequestsPerSecond=10001".to_owned()),
+            "takes 10000 requests a second with it, RequestsPerSecond is 10001: ask Service \
+             Quotas for 1001",
+        ),
         ("fail", |_, _, set| set[0] = "StripeKeyArn=".to_owned(), "set both"),
         (
             "fail",
@@ -182,6 +205,13 @@ async fn the_doctor_does_not_judge_a_stack_by_the_settings_of_another() {
     let ended = scrip(&words, &[]).await;
     let says = "[dev] deploys scrip-dev, not scrip-prod: give --config-env";
     assert!(ended.code == Some(1) && ended.complains.contains(says), "{ended:?}");
+}
+
+#[test]
+fn the_doctor_knows_how_many_requests_the_template_lets_in() {
+    let template = Template::load();
+    let parameter = &template.value()["Parameters"]["RequestsPerSecond"];
+    assert_eq!(parameter["Default"], REQUESTS_PER_SECOND);
 }
 
 #[test]
