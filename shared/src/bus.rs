@@ -11,7 +11,6 @@ use aws_sdk_eventbridge::types::PutEventsRequestEntry;
 use serde_json::{Map, Value, json};
 
 use crate::config::{self, ConfigError};
-use crate::context;
 use crate::decide::announce::{About, AutoNews, Event};
 use crate::domain::catalog::ActionNumber;
 use crate::domain::limit::Counted;
@@ -59,9 +58,8 @@ impl Bus {
     ///
     /// # Errors
     /// [`ConfigError`] if `BUS_NAME` is not set.
-    pub async fn from_env() -> Result<Bus, ConfigError> {
-        let name = config::required("BUS_NAME")?;
-        Ok(Bus::deployed(&context::aws().await, name))
+    pub fn from_env(aws: &SdkConfig) -> Result<Bus, ConfigError> {
+        Ok(Bus::deployed(aws, config::required("BUS_NAME")?))
     }
 
     /// The bus `name` of a deployed stack, whose AWS services `aws` reaches.

@@ -71,13 +71,13 @@ pub enum StartError {
 }
 
 impl Context {
-    /// The context of a deployed function: AWS clients, from the environment that Lambda sets.
+    /// The context of a deployed function, configured by the environment that Lambda sets.
     ///
     /// # Errors
     /// [`StartError`] if a variable or the catalog is wrong.
-    pub async fn from_env(clock: Clock) -> Result<Context, StartError> {
+    pub async fn from_env(aws: &SdkConfig, clock: Clock) -> Result<Context, StartError> {
         let config = Config::read(|name| std::env::var(name).ok())?;
-        Context::deployed(&aws().await, config, clock).await
+        Context::deployed(aws, config, clock).await
     }
 
     /// The context of a deployed stack, whose AWS services `aws` reaches.
@@ -218,7 +218,8 @@ impl Context {
     }
 }
 
-/// The AWS configuration of a deployed function, from the environment that Lambda sets.
+/// The AWS configuration of a deployed function, from the environment that Lambda sets. A function
+/// makes one for all its clients: each would read roots of its own, which is most of a cold start.
 pub async fn aws() -> SdkConfig {
     aws_loader().http_client(one_connector()).load().await
 }
@@ -247,19 +248,20 @@ pub fn sdk(client: SharedHttpClient, endpoint: &str) -> Builder {
 ///
 /// # Errors
 /// [`StartError`] if the variable is not set or the secret cannot be read.
-pub async fn secret_from_env(name: &'static str, now: Instant) -> Result<Secret, StartError> {
-    let secret = secret(&aws().await, config::required(name)?);
+pub async fn secret_from_env(
+    aws: &SdkConfig,
+    name: &'static str,
+    now: Instant,
+) -> Result<Secret, StartError> {
+    let secret = secret(aws, config::required(name)?);
     secret.get(now).await?;
     Ok(secret)
 }
 
 /// The secret whose ARN is in the variable `name`, not read yet. None: the variable is empty or not
 /// set.
-pub async fn named_secret(name: &'static str) -> Option<Secret> {
-    match config::required(name) {
-        Ok(arn) => Some(secret(&aws().await, arn)),
-        Err(_) => None,
-    }
+pub fn named_secret(aws: &SdkConfig, name: &'static str) -> Option<Secret> {
+    config::required(name).ok().map(|arn| secret(aws, arn))
 }
 
 /// The store on these tables of a deployed stack.

@@ -1,11 +1,11 @@
 //! The queue of sweep parts that are still to be done. Only this file knows SQS.
 
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use serde_json::Value;
 
 use crate::config::{self, ConfigError};
-use crate::context;
 
 /// How many messages SQS takes in one call.
 const MOST: usize = 10;
@@ -36,9 +36,8 @@ impl Queue {
     ///
     /// # Errors
     /// [`ConfigError`] if `QUEUE_URL` is not set.
-    pub async fn from_env() -> Result<Queue, ConfigError> {
-        let url = config::required("QUEUE_URL")?;
-        Ok(Queue::new(Client::new(&context::aws().await), url))
+    pub fn from_env(aws: &SdkConfig) -> Result<Queue, ConfigError> {
+        Ok(Queue::new(Client::new(aws), config::required("QUEUE_URL")?))
     }
 
     /// Sends messages, in any order.

@@ -2,7 +2,7 @@
 
 use lambda_http::Error;
 use shared::clock::Clock;
-use shared::context::Context;
+use shared::context::{Context, aws};
 use shared::http::gateway;
 use shared::metrics::Metrics;
 use shared::telemetry;
@@ -10,6 +10,7 @@ use shared::telemetry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let context = Context::from_env(Clock::system()).await?.with_metrics(Metrics::from_env()?);
+    let context = Context::from_env(&aws().await, Clock::system()).await?;
+    let context = context.with_metrics(Metrics::from_env()?);
     gateway::serve(async |request| balance::handle(&context, request).await).await
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::value::RawValue;
 use shared::clock::Clock;
-use shared::context::Context;
+use shared::context::{Context, aws};
 use shared::metrics::Metrics;
 use shared::telemetry::{
     self,
@@ -15,8 +15,8 @@ use shared::telemetry::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::system();
-    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
+    let (aws, clock) = (aws().await, Clock::system());
+    let context = Context::from_env(&aws, clock).await?.with_metrics(Metrics::from_env()?);
     run(service_fn(async |event: LambdaEvent<Box<RawValue>>| {
         let answered = debit::invoke::answer(&context, &event.payload);
         Ok::<_, Infallible>(during(Correlation::of(&event.context.request_id), answered).await)

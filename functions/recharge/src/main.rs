@@ -7,7 +7,7 @@ use recharge::RechargeContext;
 use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
-use shared::context::Context;
+use shared::context::{Context, aws};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::telemetry::{
@@ -21,9 +21,9 @@ const RESERVE: Duration = Duration::from_secs(20);
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::system();
-    let context = Context::from_env(clock.clone()).await?.with_metrics(Metrics::from_env()?);
-    let (queue, bus) = (Queue::from_env().await?, Bus::from_env().await?);
+    let (aws, clock) = (aws().await, Clock::system());
+    let context = Context::from_env(&aws, clock.clone()).await?.with_metrics(Metrics::from_env()?);
+    let (queue, bus) = (Queue::from_env(&aws)?, Bus::from_env(&aws)?);
     let surroundings = RechargeContext { context, queue, bus };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let left = clock.left(event.context.deadline, RESERVE);

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::bus::Bus;
 use shared::clock::Clock;
 use shared::config::required;
-use shared::context::{Context, named_secret};
+use shared::context::{Context, aws, named_secret};
 use shared::metrics::Metrics;
 use shared::queue::Queue;
 use shared::stripe::StripeAccount;
@@ -18,11 +18,11 @@ use shared::telemetry::{
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::init();
-    let clock = Clock::system();
+    let (aws, clock) = (aws().await, Clock::system());
     let debits = required("ANNOUNCE_DEBITS")? == "true";
-    let context = Context::from_env(clock).await?.with_metrics(Metrics::from_env()?);
-    let (bus, aside) = (Bus::from_env().await?, Queue::from_env().await?);
-    let stripe = named_secret("STRIPE_KEY_ARN").await.map(StripeAccount::Key);
+    let context = Context::from_env(&aws, clock).await?.with_metrics(Metrics::from_env()?);
+    let (bus, aside) = (Bus::from_env(&aws)?, Queue::from_env(&aws)?);
+    let stripe = named_secret(&aws, "STRIPE_KEY_ARN").map(StripeAccount::Key);
     let surroundings = RelayContext { context, bus, aside, debits, stripe };
     run(service_fn(async |event: LambdaEvent<Value>| {
         let answered = relay::answer(&surroundings, event.payload);
