@@ -1,7 +1,7 @@
 //! Sends the requests of a load at its rate, and ends by itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::pace::Pace;
 use crate::api::{Api, path};
 use crate::options::load::Load;
 
@@ -84,12 +85,8 @@ pub(super) struct Driven {
 struct Shared {
     api: Arc<Api>,
     accounts: Vec<String>,
-    rate: u32,
-    requests: u32,
-    began: Instant,
+    pace: Mutex<Pace>,
     end: Instant,
-    /// The number of the next request.
-    next: AtomicU32,
     failures: AtomicU32,
     ended: watch::Sender<Option<Ended>>,
     bar: ProgressBar,
@@ -101,11 +98,8 @@ pub(super) async fn drive(api: &Arc<Api>, load: &Load, accounts: Vec<String>) ->
     let shared = Arc::new(Shared {
         api: api.clone(),
         accounts,
-        rate: load.rate,
-        requests: load.requests(),
-        began,
+        pace: Mutex::new(Pace::new(began, load.requests(), load.rate)),
         end: began + Duration::from_secs(load.seconds.into()),
-        next: AtomicU32::new(0),
         failures: AtomicU32::new(0),
         ended: watch::Sender::new(None),
         bar: ProgressBar::new(load.requests().into()),
@@ -141,12 +135,9 @@ impl Shared {
 
     /// Waits until the next request is due, and returns its number. None: the load has ended.
     async fn next(&self) -> Option<u32> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        // Other callers still wait to send theirs: the load has not ended.
-        if number >= self.requests {
-            return None;
-        }
-        let due = self.began + Duration::from_secs(1) * number / self.rate;
+        let next = self.pace.lock().unwrap_or_else(PoisonError::into_inner).next(Instant::now());
+        // None: other callers still wait to send theirs. The load has not ended.
+        let (number, due) = next?;
         let mut ended = self.ended.subscribe();
         tokio::select! {
             () = tokio::time::sleep_until(due.min(self.end)) => {}

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod drive;
+pub mod pace;
 pub mod prices;
 mod report;
 
@@ -14,7 +15,7 @@ use serde_json::json;
 
 use self::accounts::Account;
 use self::drive::{DEBIT, Driven, Kind, Outcome, debits_of};
-use self::prices::{Prices, dollars};
+use self::prices::{CALLERS_OF_ONE, Prices, dollars};
 use self::report::{Ledger, Report, Unknown};
 use crate::api::{Api, ApiError, Asked};
 use crate::exit::WrongUse;
@@ -39,6 +40,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// If nobody can be asked, the person says no, the accounts cannot be made ready, an outcome stays
 /// unknown, or the ledger does not add up.
 pub async fn run(api: Api, load: Load) -> Result<(), Error> {
+    if load.callers > CALLERS_OF_ONE * load.accounts {
+        let why = format!("what more than {CALLERS_OF_ONE} callers of one account cost is unknown");
+        return Err(WrongUse(why).into());
+    }
     let says = said(&load);
     if load.dry_run {
         return Ok(put(format_args!("would send {says}"))?);
@@ -56,16 +61,22 @@ pub async fn run(api: Api, load: Load) -> Result<(), Error> {
     let accounts = accounts::ready(&api, &load).await?;
     let ids = accounts.iter().map(|account| account.id.clone()).collect();
     let driven = drive::drive(&api, &load, ids).await;
-    let report = report(&api, &accounts, driven).await?;
+    // After the load, too: once it was listened to, the signal ends no program by itself.
+    let report = tokio::select! {
+        report = report(&api, &accounts, driven) => report,
+        _ = tokio::signal::ctrl_c() => return Err("interrupted: nothing is compared".into()),
+    };
     if load.print.json {
         put_json(&report)?
     } else {
         put(&report)?
     }
-    match (report.ledger.adds_up, report.unknown.still) {
-        (true, 0) => Ok(()),
-        (true, _) => Err("some outcomes are not known: see above".into()),
-        (false, _) => Err("the ledger does not add up: see above".into()),
+    let Ledger { wrong, not_compared, .. } = &report.ledger;
+    match (wrong.is_empty(), not_compared.is_empty(), report.unknown.still) {
+        (false, _, _) => Err("the ledger does not add up: see above".into()),
+        (_, false, _) => Err("the ledger is not compared: see above".into()),
+        (_, _, 0) => Ok(()),
+        _ => Err("some outcomes are not known: see above".into()),
     }
 }
 
@@ -77,13 +88,14 @@ fn said(load: &Load) -> String {
     let cost = dollars(prices.at_most(requests + around, *seconds));
     format!(
         "at most {requests} requests from {callers} callers to {accounts} accounts, {rate} a \
-         second for at most {seconds} s\nat most {cost}, by the prices of {} in {}\n",
+         second for at most {seconds} s\nat most {cost}, by the prices of {} in {}; what has no \
+         answer is sent again, which costs more\n",
         prices.region, prices.date
     )
 }
 
 /// Finds out what became of the requests without an answer, and compares the ledgers.
-async fn report(api: &Api, accounts: &[Account], driven: Driven) -> Result<Report, Error> {
+async fn report(api: &Api, accounts: &[Account], driven: Driven) -> Report {
     let is_unknown = |outcome: &Outcome| *outcome == Outcome::Unknown;
     let unknown = driven.sent.iter().filter(|sent| is_unknown(&sent.outcome)).count();
     let mut became = Unknown { at_first: unknown, ..Unknown::default() };
@@ -118,18 +130,21 @@ async fn report(api: &Api, accounts: &[Account], driven: Driven) -> Result<Repor
                 (Outcome::Refused(_) | Outcome::Throttled, _) => {}
             }
         }
-        if !answers {
-            let wrong = format!("{}: not compared, as the stack does not answer", account.id);
-            ledger.wrong.push(wrong);
-            continue;
+        let compared = match answers {
+            true => accounts::compare(api, account, &done, &open).await,
+            false => Err("the stack does not answer".into()),
+        };
+        match compared {
+            Ok(compared) => {
+                ledger.debits += compared.debits;
+                ledger.spent += compared.spent;
+                ledger.wrong.extend(compared.wrong);
+            }
+            Err(why) => ledger.not_compared.push(format!("{}: not compared: {why}", account.id)),
         }
-        let compared = accounts::compare(api, account, &done, &open).await?;
-        ledger.debits += compared.debits;
-        ledger.spent += compared.spent;
-        ledger.wrong.extend(compared.wrong);
     }
-    ledger.adds_up = ledger.wrong.is_empty();
-    Ok(Report::new(&driven, became, ledger))
+    ledger.adds_up = ledger.wrong.is_empty() && ledger.not_compared.is_empty();
+    Report::new(&driven, became, ledger)
 }
 
 /// Sends a debit again with its key: whether it happened. None: nobody knows.

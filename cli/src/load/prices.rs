@@ -2,8 +2,10 @@
 
 use serde::Deserialize;
 
-/// The write units of one debit at most: 48 callers of one account without pause, ids and no
-/// labels, use 4.7 (docs/reference/costs-and-limits.md).
+/// The callers of one account that debits were counted with: a load has no more.
+pub(super) const CALLERS_OF_ONE: u32 = 48;
+/// The write units of one debit at most: so many callers without pause, ids and no labels, use 4.7
+/// (docs/reference/costs-and-limits.md).
 const WRITE_UNITS: u128 = 5;
 /// The read units of one request at most: a refused one is looked up, and the ledger is read.
 const READ_UNITS: u128 = 5;

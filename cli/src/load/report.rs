@@ -50,8 +50,11 @@ pub(super) struct Ledger {
     pub(super) accounts: usize,
     pub(super) debits: usize,
     pub(super) spent: Credits,
+    /// All of it was compared, and nothing is wrong.
     pub(super) adds_up: bool,
     pub(super) wrong: Vec<String>,
+    /// The accounts whose ledger could not be read, and why.
+    pub(super) not_compared: Vec<String>,
 }
 
 impl Report {
@@ -143,11 +146,15 @@ impl fmt::Display for Report {
             "outcome unknown at first: {at_first}; sent again: {done} done, {refused} refused, \
              {still} still unknown"
         )?;
-        for wrong in &ledger.wrong {
-            writeln!(f, "{wrong}")?;
+        let Ledger { accounts, debits, spent, adds_up, wrong, not_compared } = ledger;
+        for line in wrong.iter().chain(not_compared) {
+            writeln!(f, "{line}")?;
         }
-        let Ledger { accounts, debits, spent, adds_up, .. } = ledger;
-        let sum = if *adds_up { "adds up" } else { "DOES NOT ADD UP" };
+        let sum = match (adds_up, wrong.is_empty()) {
+            (true, _) => "adds up",
+            (false, true) => "is not compared in whole",
+            (false, false) => "DOES NOT ADD UP",
+        };
         writeln!(f, "the ledger {sum}: {debits} debits of {spent} credits in {accounts} accounts")
     }
 }

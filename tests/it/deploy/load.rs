@@ -1,6 +1,10 @@
 //! `scrip load`: it says what it costs, sends no more than was said, and the ledger adds up.
 
+use std::time::Duration;
+
+use cli::load::pace::Pace;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::cli::{Ended, at, listening, scrip};
 use super::cli_stack::InAws;
@@ -54,8 +58,13 @@ async fn a_load_without_a_yes_or_with_a_dry_run_sends_nothing() {
     let told = scrip(&[&words[..], &["--dry-run"]].concat(), &[]).await;
     assert!(told.says.starts_with("would send at most 4000 requests from 4 callers"), "{told:?}");
     assert!(told.says.contains(" dollars, by the prices of us-east-1 in "), "{told:?}");
-    for wrong in [["--rate", "1001"], ["--seconds", "601"], ["--most", "100001"]] {
-        let refused = scrip(&[&[&*at, "load"], &wrong[..]].concat(), &[]).await;
+    for wrong in [
+        &["--rate", "1001"][..],
+        &["--seconds", "601"],
+        &["--most", "100001"],
+        &["--callers", "49", "--accounts", "1"],
+    ] {
+        let refused = scrip(&[&[&*at, "load"], wrong].concat(), &[]).await;
         assert_eq!(refused.code, Some(2), "{wrong:?}: {refused:?}");
     }
     assert_eq!(shop.stack.get("/v1/accounts/load-test-1/balance").await.status, 404);
@@ -95,6 +104,9 @@ async fn a_load_is_signed_and_ends_when_the_stack_does_not_answer() {
     let words = ["load", "--accounts", "1", "--callers", "1", "--rate", "1000", "--yes"];
     let ended = there.run(&[&words[..], &["--most", "10000", "--seconds", "30"]].concat()).await;
     assert_eq!(ended.code, Some(1), "{ended:?}");
+    // Nobody knows whether the ledger is right, so nobody is told that it is wrong.
+    let said = (ended.says.contains("is not compared in whole"), ended.says.contains("DOES NOT"));
+    assert_eq!(said, (true, false), "{ended:?}");
     let asked = api.known().asked.clone();
     let debits = asked.iter().filter(|one| one.target == "/v1/accounts/load-test-1/debits");
     assert!(asked.iter().all(|one| one.service == "execute-api"), "{asked:?}");
@@ -103,4 +115,17 @@ async fn a_load_is_signed_and_ends_when_the_stack_does_not_answer() {
     api.known().answers = [(200, balance("account_frozen"))].into();
     let refused = there.run(&words).await;
     assert!(refused.complains.contains("load-test-1 may not spend"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_load_does_not_make_up_for_a_stall_above_its_rate() {
+    let (began, ms) = (Instant::now(), Duration::from_millis);
+    let mut pace = Pace::new(began, 4, 100);
+    let dues: Vec<_> = [0, 0, 5_000, 5_000, 5_000]
+        .map(|now| pace.next(began + ms(now)).map(|(number, due)| (number, due - began)))
+        .into();
+    // A tenth of a second may be made up for.
+    let expected =
+        [Some((0, ms(0))), Some((1, ms(10))), Some((2, ms(4_900))), Some((3, ms(4_910)))];
+    assert_eq!(dues, [&expected[..], &[None]].concat());
 }
