@@ -26,7 +26,7 @@ const STYLE: &str = "
     .off { fill: #ff7b72 }
   }";
 
-/// The chart of the contenders on the embedded table, whose counts no other load disturbs.
+/// The chart of the contenders on the embedded table, which every machine has.
 pub fn svg(comparison: &Comparison) -> String {
     let on_table = |row: &&Row| row.place == Place::Embedded;
     let rows: Vec<&Row> = comparison.rows.iter().filter(on_table).collect();

@@ -177,6 +177,9 @@ impl Field {
     async fn add_servers(&mut self) -> Result<(), Error> {
         use crate::servers::redis::Durability;
         use crate::servers::{postgres, redis};
+        if crate::machine::disk().as_deref() == Some("tmpfs") {
+            return Err("no file on tmpfs is durable: name another folder in TMPDIR".into());
+        }
         match postgres::Server::start()? {
             None => self.lacks("PostgreSQL", postgres::INSTALL),
             Some(server) => {

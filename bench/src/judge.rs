@@ -8,7 +8,8 @@ use crate::workload::Workload;
 pub struct Verdict {
     /// Debits that were answered as done, however often each was sent.
     pub debits: u64,
-    /// Whole credits that accounts have too few or too many.
+    /// Whole credits that accounts have too few or too many, and those that they gave without having
+    /// them.
     pub credits_off: u64,
     /// Refusals of debits that were covered, or had been done.
     pub wrong_refusals: u64,
@@ -39,7 +40,7 @@ pub fn judge(workload: &Workload, answers: &[Vec<Outcome>], left: &[i64]) -> Ver
             }
         }
         let has = i128::from(account.granted) - i128::from(taken);
-        let off = (has - i128::from(left[place])).unsigned_abs();
+        let off = (has - i128::from(left[place])).unsigned_abs() + has.min(0).unsigned_abs();
         verdict.credits_off += u64::try_from(off).unwrap_or(u64::MAX);
         // Each costs one credit, so as many are refused as were asked for beyond what was there.
         let due = asked - asked.min(account.granted);

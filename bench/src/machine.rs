@@ -14,6 +14,8 @@ pub struct Machine {
     pub cores: usize,
     pub memory_gb: u64,
     pub system: String,
+    /// The kind of the file system that servers keep their files on.
+    pub disk: String,
     /// The load average of the minute before the run.
     pub load: String,
     pub compiler: String,
@@ -40,11 +42,17 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
             memory_gb: memory_kb.unwrap_or(0).div_ceil(1 << 20),
             system: system.unwrap_or_else(unknown),
+            disk: disk().unwrap_or_else(unknown),
             load: read("/proc/loadavg").split(' ').next().unwrap_or_default().to_owned(),
             compiler: printed("rustc", &["--version"]).unwrap_or_else(unknown),
             commit: printed("git", &["rev-parse", "--short=12", "HEAD"]).unwrap_or_else(unknown),
         }
     }
+}
+
+/// The kind of the file system of temporary files.
+pub fn disk() -> Option<String> {
+    printed("stat", &["-f", "-c", "%T", std::env::temp_dir().to_str()?])
 }
 
 fn read(path: &str) -> String {

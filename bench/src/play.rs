@@ -128,7 +128,10 @@ async fn deliver(
 }
 
 /// Sends a debit until it is answered.
-async fn insist(
+///
+/// # Errors
+/// If the contender breaks, or answers none of [`TRIES`] attempts.
+pub(crate) async fn insist(
     contender: &dyn Contender,
     account: &str,
     id: &str,

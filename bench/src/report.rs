@@ -3,7 +3,7 @@
 use crate::compare::{Comparison, MANY, PLAIN, PLAYERS, Row, Shape};
 use crate::contender::Place;
 use crate::meter::{CALL, LOST_ONE_IN};
-use crate::timing::{CALLERS, Timed};
+use crate::timing::{CALLERS, Timed, median};
 
 /// The document without figures.
 const TEMPLATE: &str = include_str!("../benchmarks.md");
@@ -12,8 +12,14 @@ const TEMPLATE: &str = include_str!("../benchmarks.md");
 pub fn document(comparison: &Comparison) -> String {
     let Comparison { plan, machine, rows, versions, left_out } = comparison;
     let hardware = format!(
-        "{}, {} cores, {} GB, {}. Load average of the minute before the run: {}",
-        machine.processor, machine.cores, machine.memory_gb, machine.system, machine.load,
+        "{}, {} cores, {} GB, {}; servers' files on {}. Load average of the minute before the run: \
+         {}",
+        machine.processor,
+        machine.cores,
+        machine.memory_gb,
+        machine.system,
+        machine.disk,
+        machine.load,
     );
     let list = |lines: &[String]| match lines {
         [] => "nothing".to_owned(),
@@ -53,7 +59,7 @@ fn tables(rows: &[Row]) -> String {
     for row in rows.iter().filter(|row| row.place != Place::Server) {
         let (Row { name, place, plain, mixed, .. }, verdict) = (row, row.mixed.verdict);
         lines.push(format!(
-            "| {name} | {place} | {} | {} | {:.3}; {:.3} | {:.3}; {:.3} | {:.3}; {:.3} |",
+            "| {name} | {place} | {} | {} | {:.3}; {:.2} | {:.3}; {:.2} | {:.3}; {:.2} |",
             verdict.credits_off,
             verdict.wrong_refusals,
             plain.write_units(),
@@ -87,9 +93,9 @@ fn servers(rows: &[Row]) -> String {
             })
         };
         let ([bytes, mixed_bytes], [fsyncs, mixed_fsyncs]) =
-            (each(|logged| Some(logged.bytes), 0), each(|logged| logged.fsyncs, 3));
+            (each(|logged| Some(logged.bytes), 0), each(|logged| logged.fsyncs, 2));
         lines.push(format!(
-            "| {name} | {} | {} | {bytes}; {mixed_bytes} | {fsyncs}; {mixed_fsyncs} | {:.3}; {:.3} \
+            "| {name} | {} | {} | {bytes}; {mixed_bytes} | {fsyncs}; {mixed_fsyncs} | {:.3}; {:.2} \
              |",
             verdict.credits_off,
             verdict.wrong_refusals,
@@ -152,9 +158,4 @@ fn cell(own: &[Timed], base: &[Timed], is_first: bool) -> String {
         false => format!("{:.2} ({least:.2} to {most:.2})", median(ratios)),
     };
     format!("{ratio}: {rate:.0}/s; p50 {p50_ms:.1} ms, p99 {p99_ms:.1} ms")
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

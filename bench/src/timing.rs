@@ -8,10 +8,17 @@ use rand::{RngExt, SeedableRng};
 use tokio::task::JoinSet;
 
 use crate::contender::{Contender, Error, Outcome};
-use crate::play::new_id;
+use crate::play::{insist, new_id};
 
 /// The numbers of callers at once.
 pub const CALLERS: [usize; 3] = [1, 16, 64];
+
+/// The middle of these values: of an even number the mean of the middle two.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let at = |place: usize| values.get(place).copied().unwrap_or(f64::NAN);
+    (at(values.len().saturating_sub(1) / 2) + at(values.len() / 2)) / 2.0
+}
 
 /// One window of time.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +32,7 @@ pub struct Timed {
 /// So many callers take single credits from these accounts until the window ends.
 ///
 /// # Errors
-/// If the contender breaks, or refuses: the accounts have enough.
+/// If the contender breaks, does not answer, or refuses: the accounts have enough.
 pub async fn time(
     contender: &Arc<dyn Contender>,
     callers: usize,
@@ -42,12 +49,8 @@ pub async fn time(
                 let account = &accounts[random.random_range(0..accounts.len())];
                 let (id, sent) = (new_id(), Instant::now());
                 // Under load an answer may be unknown: its time is that until it is known.
-                loop {
-                    match contender.debit(account, &id, 1).await? {
-                        Outcome::Done => break,
-                        Outcome::Unknown => {}
-                        Outcome::Refused => return Err(refused(&*contender, account)),
-                    }
+                if insist(&*contender, account, &id, 1).await? == Outcome::Refused {
+                    return Err(refused(&*contender, account));
                 }
                 took.push(sent.elapsed());
             }

@@ -38,9 +38,18 @@ pub fn of(sent: &Value, answer: &Value) -> f64 {
         let refusing = |part: usize| &answer["CancellationReasons"][part]["Item"];
         return (0..parts).map(|part| 2.0 * units(refusing(part))).sum();
     }
-    let consumed = match &answer["ConsumedCapacity"] {
+    consumed(answer, "CapacityUnits")
+}
+
+/// The read units of a transaction that was done before, and is sent again with its token.
+pub fn read_again(answer: &Value) -> f64 {
+    consumed(answer, "ReadCapacityUnits")
+}
+
+fn consumed(answer: &Value, units: &str) -> f64 {
+    let tables = match &answer["ConsumedCapacity"] {
         Value::Array(tables) => tables.as_slice(),
         one => std::slice::from_ref(one),
     };
-    consumed.iter().filter_map(|table| table["CapacityUnits"].as_f64()).sum()
+    tables.iter().filter_map(|table| table[units].as_f64()).sum()
 }

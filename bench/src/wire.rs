@@ -44,8 +44,10 @@ impl Wire {
         let body = std::mem::replace(response.body_mut(), SdkBody::taken());
         let body = ByteStream::new(body).collect().await;
         let body = body.map_err(|e| ConnectorError::io(e.into()))?.into_bytes();
-        let units = units::of(&sent, &parsed(Some(&body)));
-        let (writes, reads) = if is_read { (0.0, units) } else { (units, 0.0) };
+        let answer = parsed(Some(&body));
+        let units = units::of(&sent, &answer);
+        let reads = if is_read { units } else { units::read_again(&answer) };
+        let writes = units - reads;
         self.meter.add_units(writes, reads);
         tokio::time::sleep(CALL / 2).await;
         if lost {

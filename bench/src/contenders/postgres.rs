@@ -1,6 +1,7 @@
 //! PostgreSQL: one statement that takes the credits and writes the ledger row under a unique key.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio_postgres::error::SqlState;
@@ -57,8 +58,7 @@ impl Postgres {
     pub async fn new(server: Server) -> Result<Postgres, Error> {
         let mut connections = Vec::new();
         for _ in 0..CONNECTIONS {
-            let (client, connection) = tokio_postgres::connect(&server.url(), NoTls).await?;
-            tokio::spawn(connection);
+            let client = connected(&server.url()).await?;
             if connections.is_empty() {
                 client.batch_execute(TABLES).await?;
             }
@@ -123,6 +123,23 @@ impl Postgres {
         let whole = |column| u64::try_from(row.get::<_, i64>(column));
         Ok(Some(Logged { bytes: whole(0)?, fsyncs: Some(whole(1)?) }))
     }
+}
+
+/// A connection. The server listens a moment before it takes any.
+async fn connected(url: &str) -> Result<Client, Error> {
+    for _ in 0..100 {
+        match tokio_postgres::connect(url, NoTls).await {
+            Ok((client, connection)) => {
+                tokio::spawn(connection);
+                return Ok(client);
+            }
+            Err(error) if error.code() == Some(&SqlState::CANNOT_CONNECT_NOW) => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err("PostgreSQL does not get ready".into())
 }
 
 impl Contender for Postgres {

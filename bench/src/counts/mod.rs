@@ -94,6 +94,8 @@ impl Counts {
             share("instructions over HTTP", self.http.instructions, kept.http.instructions),
             share("instructions by Invoke", self.direct.instructions, kept.direct.instructions),
             share("instructions of a cold start", self.cold_start, kept.cold_start),
+            // What we ask DynamoDB is the SDK's work, too: more of it would hide behind its share.
+            whole("the SDK's allocations", self.sdk.allocations, kept.sdk.allocations),
             whole("allocations over HTTP", self.http.allocations, kept.http.allocations),
             whole("allocations by Invoke", self.direct.allocations, kept.direct.allocations),
         ];

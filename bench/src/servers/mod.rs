@@ -1,5 +1,5 @@
-//! The servers that a run starts on loopback and stops: DynamoDB Local, and with the feature
-//! `servers` PostgreSQL and Valkey or Redis.
+//! The servers that a run starts and stops: DynamoDB Local, and with the feature `servers`, on
+//! loopback, PostgreSQL and Valkey or Redis.
 
 pub mod dynamodb_local;
 #[cfg(feature = "servers")]

@@ -34,12 +34,12 @@ impl Server {
         let port = free_port()?;
         let folder = folder("postgres", port)?;
         if let Some((user, group)) = user {
-            chown(&folder, Some(user), Some(group))?;
+            chown(&folder.0, Some(user), Some(group))?;
         }
-        let data = folder.join("data");
+        let data = folder.0.join("data");
         let mut cluster = as_user(Command::new(programs.join("initdb")));
         cluster.args(["--auth=trust", "--username=bench", "--encoding=UTF8", "--locale=C", "-D"]);
-        let made = cluster.arg(&data).current_dir(&folder).output()?;
+        let made = cluster.arg(&data).current_dir(&folder.0).output()?;
         if !made.status.success() {
             return Err(String::from_utf8_lossy(&made.stderr).into_owned().into());
         }
@@ -47,7 +47,7 @@ impl Server {
         let mut command = as_user(bounded(&server));
         command.arg("-D").arg(&data).args(["-c", "listen_addresses=127.0.0.1"]);
         command.args(["-c", "unix_socket_directories=", "-p", &port.to_string()]);
-        command.current_dir(&folder);
+        command.current_dir(&folder.0);
         let process = Process::start(command, folder, port)?;
         Ok(Some(Server { process, version: version(&server, "--version") }))
     }

@@ -10,7 +10,7 @@ use crate::contender::Error;
 
 /// No server outlives the run by more, even if the run is killed.
 const MOST_S: u32 = 3_600;
-/// A server answers, or has ended, within a minute.
+/// A server answers within a minute.
 const STEPS: usize = 600;
 const STEP: Duration = Duration::from_millis(100);
 
@@ -18,7 +18,17 @@ const STEP: Duration = Duration::from_millis(100);
 pub(super) struct Process {
     child: Child,
     pub(super) port: u16,
-    folder: PathBuf,
+    // It is removed after the process has ended.
+    folder: Folder,
+}
+
+/// A folder that is removed when this is dropped.
+pub(super) struct Folder(pub PathBuf);
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// A port that nobody has.
@@ -27,16 +37,16 @@ pub(super) fn free_port() -> Result<u16, Error> {
 }
 
 /// A new folder for a server's files: its log, and its data.
-pub(super) fn folder(server: &str, port: u16) -> Result<PathBuf, Error> {
+pub(super) fn folder(server: &str, port: u16) -> Result<Folder, Error> {
     let folder = std::env::temp_dir().join(format!("scrip-bench-{server}-{port}"));
     std::fs::create_dir(&folder)?;
-    Ok(folder)
+    Ok(Folder(folder))
 }
 
-/// A command that ends after [`MOST_S`].
+/// A command that ends after [`MOST_S`], or when it is asked to; half a minute later it is ended.
 pub(super) fn bounded(program: &Path) -> Command {
     let mut command = Command::new("timeout");
-    command.arg(MOST_S.to_string()).arg(program);
+    command.args(["--kill-after", "30", &MOST_S.to_string()]).arg(program);
     command
 }
 
@@ -63,12 +73,8 @@ impl Process {
     ///
     /// # Errors
     /// If it ends, or does not answer within a minute.
-    pub(super) fn start(
-        mut command: Command,
-        folder: PathBuf,
-        port: u16,
-    ) -> Result<Process, Error> {
-        let log = std::fs::File::create(folder.join("log"))?;
+    pub(super) fn start(mut command: Command, folder: Folder, port: u16) -> Result<Process, Error> {
+        let log = std::fs::File::create(folder.0.join("log"))?;
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let mut process = Process { child: command.spawn()?, port, folder };
         for _ in 0..STEPS {
@@ -80,24 +86,16 @@ impl Process {
             }
             sleep(STEP);
         }
-        let log = std::fs::read_to_string(process.folder.join("log")).unwrap_or_default();
+        let log = std::fs::read_to_string(process.folder.0.join("log")).unwrap_or_default();
         Err(format!("{command:?} does not answer: {log}").into())
     }
 }
 
 impl Drop for Process {
-    /// Asks it to end, and ends it after a minute.
+    /// Asks it to end, and waits for that: [`bounded`] sees to it. The shell has a `kill` everywhere.
     fn drop(&mut self) {
         let id = self.child.id().to_string();
-        let _ = Command::new("kill").args(["-s", "INT", &id]).status();
-        for _ in 0..STEPS {
-            if self.child.try_wait().is_ok_and(|ended| ended.is_some()) {
-                break;
-            }
-            sleep(STEP);
-        }
-        let _ = self.child.kill();
+        let _ = Command::new("sh").args(["-c", "kill -s INT \"$0\"", &id]).status();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

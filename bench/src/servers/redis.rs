@@ -59,7 +59,7 @@ impl Server {
                 "0",
             ]),
         };
-        command.arg("--dir").arg(&folder);
+        command.arg("--dir").arg(&folder.0);
         let process = Process::start(command, folder, port)?;
         let printed = version(&program, "--version");
         // The rest of the line is about its build.

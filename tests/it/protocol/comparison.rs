@@ -7,6 +7,7 @@ use bench::contender::Outcome::{Done, Refused};
 use bench::contenders::{self, Tables};
 use bench::judge::judge;
 use bench::play::play;
+use bench::timing::median;
 use bench::workload::{Account, Delivery, Step, Workload};
 
 const CALLERS: usize = 8;
@@ -56,6 +57,14 @@ fn the_same_seed_is_the_same_workload() {
     assert_ne!(Workload::new(SEED, 8, 500), Workload::new(2, 8, 500));
 }
 
+#[test]
+fn the_median_of_an_even_number_is_between_the_middle_two() {
+    assert!(median(Vec::new()).is_nan());
+    for (values, middle) in [(vec![3.0], 3.0), (vec![4.0, 1.0], 2.5), (vec![9.0, 1.0, 2.0], 2.0)] {
+        assert_eq!(median(values.clone()), middle, "{values:?}");
+    }
+}
+
 /// Three debits of one credit, of an account with two.
 fn three_of_two() -> Workload {
     let step = |delivery| Step { account: 0, credits: 1, delivery };
@@ -68,7 +77,9 @@ fn three_of_two() -> Workload {
 fn the_judge_counts_credits_off_and_wrong_refusals() {
     let cases = [
         ("right", [vec![Done], vec![Done, Done], vec![Refused]], 0, (2, 0, 0)),
-        ("charged twice", [vec![Done], vec![Done, Done], vec![Done]], -2, (3, 1, 0)),
+        ("charged twice", [vec![Done], vec![Done, Done], vec![Refused]], -1, (2, 1, 0)),
+        ("overdrawn", [vec![Done], vec![Done, Done], vec![Done]], -1, (3, 1, 0)),
+        ("overdrawn, and kept at zero", [vec![Done], vec![Done], vec![Done]], 0, (3, 2, 0)),
         ("never charged", [vec![Done], vec![Done, Done], vec![Refused]], 1, (2, 1, 0)),
         ("refused a retry", [vec![Done], vec![Done, Refused], vec![Refused]], 0, (2, 0, 1)),
         ("refused too many", [vec![Done], vec![Refused, Refused], vec![Refused]], 1, (1, 0, 1)),

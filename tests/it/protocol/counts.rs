@@ -19,6 +19,9 @@ fn a_count_that_is_three_percent_more_passes_and_one_above_that_fails() {
     let direct = |allocations| Counts { direct: Count { allocations, ..KEPT.direct }, ..KEPT };
     assert!(!direct(206).beside(&KEPT).1);
     assert!(direct(207).beside(&KEPT).1);
+    let sdk = |allocations| Counts { sdk: Count { allocations, ..KEPT.sdk }, ..KEPT };
+    assert!(!sdk(412).beside(&KEPT).1);
+    assert!(sdk(413).beside(&KEPT).1);
     assert!(Counts { cold_start: 51_600_000, ..KEPT }.beside(&KEPT).1);
 }
 
