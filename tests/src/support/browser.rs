@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
@@ -68,9 +69,10 @@ impl Browser {
     /// Starts Chromium. None: it is not installed, which was printed.
     pub fn start() -> Option<Browser> {
         let program = chromium()?;
-        let unique = format!("scrip-browser-{}-{:?}", std::process::id(), Instant::now());
-        let unique = unique.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "");
-        let profile = std::env::temp_dir().join(unique);
+        static STARTED: AtomicU32 = AtomicU32::new(0);
+        let unique = (std::process::id(), STARTED.fetch_add(1, Ordering::Relaxed));
+        let profile = std::env::temp_dir().join(format!("scrip-browser-{}-{}", unique.0, unique.1));
+        std::fs::create_dir_all(&profile).expect("a folder");
         // The protocol uses descriptors 3 and 4; the shell makes them from its own 0 and 1.
         let line = "exec \"$0\" --headless=new --remote-debugging-pipe --no-sandbox --disable-gpu \
                     --no-first-run --disable-extensions --disable-background-networking \
@@ -83,6 +85,7 @@ impl Browser {
             .arg(&profile)
             .env("TZ", "Europe/Berlin")
             .env("LANGUAGE", "en_GB")
+            .env("TMPDIR", &profile)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -98,8 +101,7 @@ impl Browser {
                 }
             }
         });
-        let events = VecDeque::new();
-        Some(Browser { child, to, from, profile, sent: 0, events })
+        Some(Browser { child, to, from, profile, sent: 0, events: VecDeque::new() })
     }
 
     /// A new page of this size.
@@ -153,9 +155,12 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+        // Its other processes end a moment later, and write until then.
+        let until = Instant::now() + Duration::from_secs(2);
+        while std::fs::remove_dir_all(&self.profile).is_err() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
