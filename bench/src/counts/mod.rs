@@ -14,7 +14,7 @@ use crate::contender::Error;
 use cold_start::instructions;
 pub use kept::Kept;
 
-/// The profile that is counted: that of the proofs, which CI builds anyway.
+/// The profile that is counted: that of the proofs.
 const PROFILE: &str = "proof";
 /// The debits of a run of the program `cycle`: ten segments of sixteen entries, so that a debit's
 /// share of archiving is exact.
